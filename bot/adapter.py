@@ -1,0 +1,119 @@
+"""The second plug: how a platform is connected.
+
+An adapter hears and shows; it decides nothing. It alone knows who was addressed, who is a moderator and what kind of
+room it is, and says so in values. Whatever it calls on the `Host` returns quickly: the work is done elsewhere.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+
+from bot.messages import Attachment, Channel, Message, Person, Reply
+
+if TYPE_CHECKING:
+    from aiohttp.web import AbstractRouteDef
+
+    from bot.config import Config
+    from storage import Store
+
+__all__ = ["Adapter", "AdapterOff", "Gone", "Host", "Limits", "PostFailed"]
+
+
+class AdapterOff(Exception):
+    """This adapter cannot run as configured; the text names the one thing to set."""
+
+
+class PostFailed(Exception):
+    """The platform did not take a post or an edit. Trying again with the same nonce may help."""
+
+
+class Gone(PostFailed):
+    """The channel or the message is no longer there, or no longer open to the bot: trying again is useless."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a platform can carry in one channel.
+
+    `characters` counts UTF-16 code units, the measure that is never too generous on any platform.
+    `pace` is the least number of seconds between two edits of a running answer.
+    `typing` is how often, in seconds, the typing sign has to be renewed; 0 where there is none.
+    `once` says that a post repeated with the same nonce is shown only once. Where it is false, an answer begins as a
+    placeholder and everything later is an edit, which can be repeated without harm.
+    """
+
+    characters: int = 2000
+    attachments: int = 10
+    attachment_bytes: int = 10 * 1024 * 1024
+    pace: float = 1.0
+    typing: float = 8.0
+    once: bool = True
+
+
+class Host(Protocol):
+    """What the core offers to adapters."""
+
+    async def heard(self, message: Message) -> bool:
+        """Take a question. When this returns, it is safely stored; `False` means it had been heard before."""
+
+    async def edited(self, channel: Channel, message_id: str, text: str) -> None:
+        """A person changed what they said."""
+
+    async def deleted(self, channel: Channel, message_ids: Iterable[str]) -> None:
+        """Messages were removed, by their author or by a moderator."""
+
+    async def stop(self, channel: Channel, message_id: str, person: Person) -> bool:
+        """End the answer to `message_id` (a question's or an answer's id) where it stands.
+
+        `False` when nothing was running or `person` may not stop it: only who asked, or a moderator, may.
+        """
+
+
+class Adapter(ABC):
+    """One platform. A subclass is found by its entry point in the group `parley.adapters`."""
+
+    name: ClassVar[str]
+
+    def __init__(self, config: "Config", store: "Store") -> None:
+        """Raise `AdapterOff` with the remedy when the configuration does not switch this platform on."""
+        self.config = config
+        self.store = store
+        self.port = config.port  # the real one, once the server listens
+        self.status: Callable[[], dict[str, Any]] | None = None  # what runs here, for an adapter that shows it
+
+    @property
+    def greeting(self) -> str:
+        """One line for the person who started the bot: where to find it on this platform."""
+        return f"{self.name}: on"
+
+    @abstractmethod
+    def limits(self, channel: Channel) -> Limits:
+        """What may be posted in this channel."""
+
+    @abstractmethod
+    async def run(self, host: Host) -> None:
+        """Listen until cancelled. Returning or raising means the platform is lost."""
+
+    @abstractmethod
+    async def post(self, channel: Channel, reply: Reply, *, answers: str, nonce: str) -> str:
+        """Show `reply` as an answer to the message `answers` and return the new message's id.
+
+        `nonce` (at most 25 characters) is the same for every attempt at the same post.
+        Raises `PostFailed` or `Gone`.
+        """
+
+    @abstractmethod
+    async def edit(self, channel: Channel, message_id: str, reply: Reply) -> None:
+        """Replace what message `message_id` shows. Raises `PostFailed` or `Gone`."""
+
+    @abstractmethod
+    async def read(self, channel: Channel, attachment: Attachment, limit: int) -> bytes:
+        """The bytes of a received attachment; raises `UserError` above `limit` bytes or when it cannot be had."""
+
+    async def typing(self, channel: Channel) -> None:  # noqa: B027 - a platform without a typing sign has nothing to do
+        """Show once that the bot is at work. Failure must not matter."""
+
+    def routes(self) -> "Iterable[AbstractRouteDef]":
+        """Paths this platform needs on the one HTTP server that all adapters share."""
+        return ()

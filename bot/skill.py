@@ -1,0 +1,164 @@
+"""The first plug: what a skill is.
+
+A skill is a class with a docstring (its help), `Settings` (what moderators may change) and `Request` (what a person may
+ask for). It yields pieces of an answer; the bot sends them. There is nothing on a `Turn` to send with, so no skill can
+get past a limit, post elsewhere or leave a reply hanging.
+"""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, get_args, get_origin
+
+from pydantic import BaseModel, ConfigDict
+from typing_extensions import TypeVar
+
+from bot.errors import UserError
+from bot.messages import Attachment, Footer, Message, Said, Status
+
+if TYPE_CHECKING:
+    from bot.models import Prompt, TurnModels
+
+__all__ = ["Piece", "Pieces", "Request", "Settings", "Skill", "Turn"]
+
+Piece = str | Attachment | Footer | Status
+Pieces = AsyncIterator[Piece]
+
+_HISTORY_BYTES = 48_000  # of earlier conversation shown to a model: about 12,000 tokens
+
+
+class Settings(BaseModel):
+    """What moderators may change about a skill, channel by channel.
+
+    Fields are bool, int, float, str or Literal, each with a default and a description, numbers with bounds where
+    there are any.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+
+
+class Request(BaseModel):
+    """What a person may ask of a skill. Fields are as in `Settings`; one without a default has to be given.
+
+    The first str field receives the words that were said, when a person used words instead of a form.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+
+
+S = TypeVar("S", bound=Settings, default=Settings)
+R = TypeVar("R", bound=Request, default=Request)
+
+
+@dataclass(frozen=True, slots=True)
+class Turn(Generic[S, R]):
+    """One question on its way to its answer.
+
+    `history` is what was visibly said before in this channel, oldest first. `models` are the models of this
+    installation; whatever they use is written on the bill of this turn.
+    """
+
+    message: Message
+    settings: S
+    request: R
+    history: tuple[Said, ...]
+    models: "TurnModels"
+    _read: Callable[[Attachment], Awaitable[Attachment]]
+    _ask: Callable[[str, str], Pieces]
+
+    def attached(self, *kinds: str) -> tuple[Attachment, ...]:
+        """The attachments of these kinds (`image`, `audio` …): of the message, else of the one it replies to."""
+        own = tuple(each for each in self.message.attachments if each.kind in kinds)
+        if own or self.message.quote is None:
+            return own
+        return tuple(each for each in self.message.quote.attachments if each.kind in kinds)
+
+    async def read(self, attachment: Attachment) -> Attachment:
+        """The attachment with its bytes. Raises `UserError` when it is too large or cannot be had any more."""
+        return await self._read(attachment)
+
+    def ask(self, skill: str, text: str) -> Pieces:
+        """What another skill answers to `text`, under the same rules and on the same bill."""
+        return self._ask(skill, text)
+
+    def prompts(self, system: str, *, pictures: tuple[Attachment, ...] = (), text: str | None = None) -> "list[Prompt]":
+        """The conversation as a chat model wants it: `system`, what was said before, and the question.
+
+        In channels that several people share, each line begins with its author's name. Older lines are left out in
+        big steps, so that a model server can reuse what it has already read.
+        """
+        from bot.models import Prompt
+
+        shared = self.message.channel.kind != "direct"
+        prompts = [Prompt("system", system)]
+        for said in _newest(self.history):
+            named = shared and said.role == "user" and said.author
+            prompts.append(Prompt(said.role, f"{_name(said.author)}: {said.text}" if named else said.text))
+        asked = self.message.text if text is None else text
+        if self.message.quote and self.message.quote.text:
+            author = self.message.quote.author
+            asked = f"{_quoted(self.message.quote.text, author.name if author else '')}\n\n{asked}"
+        prompts.append(Prompt("user", f"{_name(self.message.author.name)}: {asked}" if shared else asked, pictures))
+        return prompts
+
+
+class Skill(Generic[S, R]):
+    """One thing the bot can do. Subclass it, name it, write `reply`, and register it as an entry point.
+
+    `name` is what people call it by: lower-case letters, digits and `-`, at most 32.
+    `takes` names the kinds of attachment it works on (`image`, `audio` …). Such a skill is chosen when one of them
+    comes with a message, and never without one.
+    `spoken` are the first words that call it; by default its name. A skill without any is called by name only.
+    """
+
+    name: ClassVar[str]
+    takes: ClassVar[tuple[str, ...]] = ()
+    spoken: ClassVar[tuple[str, ...] | None] = None
+    settings_type: ClassVar[type[Settings]] = Settings
+    request_type: ClassVar[type[Request]] = Request
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        for parent in getattr(cls, "__orig_bases__", ()):
+            if isinstance(get_origin(parent), type) and issubclass(get_origin(parent), Skill):
+                for argument in get_args(parent):
+                    if isinstance(argument, type) and issubclass(argument, Settings):
+                        cls.settings_type = argument
+                    elif isinstance(argument, type) and issubclass(argument, Request):
+                        cls.request_type = argument
+
+    @property
+    def help(self) -> str:
+        """The first line of the docstring."""
+        return (type(self).__doc__ or "").strip().partition("\n")[0]
+
+    def reply(self, turn: Turn[S, R]) -> Pieces:
+        """Yield the answer piece by piece: text, attachments, a `Footer`, a `Status`.
+
+        Raise `UserError` for whatever a person can understand and put right.
+        """
+        raise UserError(f"The skill “{self.name}” does not answer yet. Its author has to write `reply`.")
+
+
+def _newest(history: tuple[Said, ...]) -> tuple[Said, ...]:
+    """What fits, beginning at a multiple of a quarter of the budget, so that the beginning stays put for a while."""
+    sizes = [len(said.text.encode("utf-8", "replace")) + 16 for said in history]
+    excess = sum(sizes) - _HISTORY_BYTES
+    if excess <= 0:
+        return history
+    step = _HISTORY_BYTES // 4
+    drop = -(-excess // step) * step
+    for index, size in enumerate(sizes):
+        drop -= size
+        if drop <= 0:
+            return history[index + 1 :]
+    return ()
+
+
+def _name(name: str) -> str:
+    """A name as data: one line, and short, so that it cannot pass for something else."""
+    return " ".join(name.split())[:80].replace(":", "") or "somebody"
+
+
+def _quoted(text: str, author: str) -> str:
+    lines = "\n".join(f"> {line}" for line in text[:4000].splitlines())
+    return f"In reply to {_name(author)}:\n{lines}" if author else f"In reply to:\n{lines}"
