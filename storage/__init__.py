@@ -1,0 +1,22 @@
+"""Where everything is kept. It knows nothing of bots: strings and small records in, strings and small records out."""
+
+from storage.engine import Database, StorageError
+from storage.records import Bill, File, Heard, Line, Post, Room, RoomMessage
+from storage.rooms import Rooms
+from storage.store import Key, Store, open_store
+
+__all__ = [
+    "Bill",
+    "Database",
+    "File",
+    "Heard",
+    "Key",
+    "Line",
+    "Post",
+    "Room",
+    "RoomMessage",
+    "Rooms",
+    "StorageError",
+    "Store",
+    "open_store",
+]

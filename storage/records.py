@@ -1,0 +1,97 @@
+"""The small records that storage takes and gives."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+__all__ = ["Bill", "File", "Heard", "Line", "Post", "Room", "RoomMessage", "State"]
+
+State = Literal["received", "running", "answered", "done", "failed", "expired"]
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """A question in the inbox. `body` is the message as JSON, and once it is answered, `answer` its answer."""
+
+    id: int
+    platform: str
+    tenant: str
+    channel: str
+    event: str
+    state: State
+    attempts: int
+    received_at: datetime
+    body: str
+    answer: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Post:
+    """One visible message of an answer: its place in the answer, and the platform's id for it."""
+
+    part: int
+    message_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of a channel's context."""
+
+    role: Literal["user", "assistant"]
+    text: str
+    message_id: str = ""
+    author_id: str = ""
+    author: str = ""
+    at: datetime | None = None
+    complete: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Bill:
+    """What one model call used."""
+
+    provider: str
+    model: str
+    role: str
+    input_tokens: int = 0
+    output_tokens: int = 0
+    pictures: int = 0
+    seconds: float = 0.0
+    estimated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A stored file."""
+
+    id: str
+    name: str
+    media_type: str
+    data: bytes
+    alt: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """A conversation on the web page."""
+
+    id: str
+    title: str
+    created_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class RoomMessage:
+    """One message in a room. `files` are the ids of its attachments, `answers` the id of the question it answers."""
+
+    id: str
+    room: str
+    role: Literal["user", "assistant"]
+    text: str
+    at: datetime
+    author: str = ""
+    footer: str = ""
+    files: tuple[str, ...] = ()
+    answers: str = ""
+    running: bool = False

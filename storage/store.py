@@ -1,0 +1,369 @@
+"""What is asked of storage, in the words of a conversation."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy.dialects.sqlite import insert as upsert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from storage.engine import Database
+from storage.migrate import migrate
+from storage.records import Bill, File, Heard, Line, Post, State
+from storage.tables import bills, files, inbox, lines, notes, posts, settings
+
+__all__ = ["Key", "Store", "open_store"]
+
+
+class Key(NamedTuple):
+    """Which conversation: the platform, the community in it, the channel."""
+
+    platform: str
+    tenant: str
+    channel: str
+
+
+_UNDONE: tuple[State, ...] = ("received", "running", "answered")
+_HEARD = (
+    inbox.c.id,
+    inbox.c.platform,
+    inbox.c.tenant,
+    inbox.c.channel,
+    inbox.c.event,
+    inbox.c.state,
+    inbox.c.attempts,
+    inbox.c.received_at,
+    inbox.c.body,
+    inbox.c.answer,
+)
+
+
+class Store:
+    """The open store. Every method that writes returns after its commit."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+
+    async def close(self) -> None:
+        await self.database.close()
+
+    # The inbox: received → running → answered → done, or failed, or expired.
+
+    async def accept(self, key: tuple[str, str, str], event: str, body: str) -> int | None:
+        """Take a question in; its number, or None when the same event is there already."""
+        statement = (
+            upsert(inbox)
+            .values(
+                platform=key[0],
+                tenant=key[1],
+                channel=key[2],
+                event=event,
+                state="received",
+                attempts=0,
+                received_at=datetime.now(UTC),
+                body=body,
+            )
+            .on_conflict_do_nothing()
+            .returning(inbox.c.id)
+        )
+
+        async def work(connection: AsyncConnection) -> int | None:
+            accepted: int | None = (await connection.execute(statement)).scalar_one_or_none()
+            return accepted
+
+        return await self.database.write(work)
+
+    async def undone(self) -> list[Heard]:
+        """Every question that was accepted but not finished, oldest first."""
+
+        async def work(connection: AsyncConnection) -> list[Heard]:
+            rows = await connection.execute(select(*_HEARD).where(inbox.c.state.in_(_UNDONE)).order_by(inbox.c.id))
+            return [Heard(*tuple(row)) for row in rows]
+
+        return await self.database.read(work)
+
+    async def begin(self, heard: int) -> None:
+        """Note that from here on something may be spent or shown for this question."""
+
+        async def work(connection: AsyncConnection) -> None:
+            await connection.execute(
+                update(inbox).where(inbox.c.id == heard).values(state="running", attempts=inbox.c.attempts + 1)
+            )
+
+        await self.database.write(work)
+
+    async def posted(self, heard: int, part: int, message_id: str) -> None:
+        """Remember under which id a part of the answer is shown."""
+
+        async def work(connection: AsyncConnection) -> None:
+            await connection.execute(
+                upsert(posts)
+                .values(heard=heard, part=part, message_id=message_id)
+                .on_conflict_do_update(index_elements=["heard", "part"], set_={"message_id": message_id})
+            )
+
+        await self.database.write(work)
+
+    async def posts(self, heard: int) -> list[Post]:
+        """The visible messages of an answer, in order."""
+
+        async def work(connection: AsyncConnection) -> list[Post]:
+            rows = await connection.execute(
+                select(posts.c.part, posts.c.message_id).where(posts.c.heard == heard).order_by(posts.c.part)
+            )
+            return [Post(*row) for row in rows]
+
+        return await self.database.read(work)
+
+    async def answered(
+        self,
+        heard: int,
+        *,
+        key: tuple[str, str, str],
+        answer: str,
+        said: Sequence[Line],
+        used: Sequence[Bill],
+        person: str,
+        skill: str,
+        attached: Sequence[File] = (),
+    ) -> None:
+        """Keep an answer, what it adds to the context, its files and its bill, all or nothing."""
+        now = datetime.now(UTC)
+        where = {"platform": key[0], "tenant": key[1], "channel": key[2]}
+        new_lines = [
+            where
+            | {
+                "role": line.role,
+                "message_id": line.message_id,
+                "author_id": line.author_id,
+                "author": line.author,
+                "text": line.text,
+                "at": line.at or now,
+                "complete": line.complete,
+            }
+            for line in said
+        ]
+        new_bills = [
+            where
+            | {
+                "person": person,
+                "skill": skill,
+                "provider": bill.provider,
+                "model": bill.model,
+                "role": bill.role,
+                "input_tokens": bill.input_tokens,
+                "output_tokens": bill.output_tokens,
+                "pictures": bill.pictures,
+                "seconds": bill.seconds,
+                "estimated": bill.estimated,
+                "at": now,
+            }
+            for bill in used
+        ]
+
+        async def work(connection: AsyncConnection) -> None:
+            await connection.execute(update(inbox).where(inbox.c.id == heard).values(state="answered", answer=answer))
+            if new_lines:
+                await connection.execute(insert(lines), new_lines)
+            if new_bills:
+                await connection.execute(insert(bills), new_bills)
+            for file in attached:
+                await connection.execute(_put(file, heard))
+
+        await self.database.write(work)
+
+    async def finish(self, heard: int, state: State = "done", *, message_id: str = "") -> None:
+        """Close a question. Its text and its answer are wiped here: the context holds what was said.
+
+        `message_id` is the platform's id of the answer, so that a reply to it can be recognised later.
+        """
+
+        async def work(connection: AsyncConnection) -> None:
+            row = (
+                await connection.execute(
+                    update(inbox)
+                    .where(inbox.c.id == heard)
+                    .values(state=state, body="", answer=None)
+                    .returning(inbox.c.platform, inbox.c.tenant, inbox.c.channel, inbox.c.event)
+                )
+            ).one_or_none()
+            await connection.execute(delete(files).where(files.c.heard == heard))
+            if row is not None and message_id:
+                await connection.execute(
+                    update(lines)
+                    .where(*_in(Key(*row[:3])), lines.c.role == "assistant", lines.c.message_id == f"re:{row.event}")
+                    .values(message_id=message_id)
+                )
+
+        await self.database.write(work)
+
+    # The context of a channel.
+
+    async def history(self, key: tuple[str, str, str], limit: int) -> list[Line]:
+        """The newest `limit` lines of a channel, oldest first."""
+        statement = (
+            select(
+                lines.c.role,
+                lines.c.text,
+                lines.c.message_id,
+                lines.c.author_id,
+                lines.c.author,
+                lines.c.at,
+                lines.c.complete,
+            )
+            .where(*_in(key))
+            .order_by(lines.c.id.desc())
+            .limit(limit)
+        )
+
+        async def work(connection: AsyncConnection) -> list[Line]:
+            return [Line(*row) for row in await connection.execute(statement)][::-1]
+
+        return await self.database.read(work)
+
+    async def amend(self, key: tuple[str, str, str], message_id: str, text: str) -> None:
+        """A person changed what they said."""
+
+        async def work(connection: AsyncConnection) -> None:
+            await connection.execute(
+                update(lines)
+                .where(*_in(key), lines.c.message_id == message_id, lines.c.role == "user")
+                .values(text=text)
+            )
+
+        await self.database.write(work)
+
+    async def forget(self, key: tuple[str, str, str], message_ids: Sequence[str]) -> None:
+        """Messages are gone from the platform: they leave the context too."""
+
+        async def work(connection: AsyncConnection) -> None:
+            await connection.execute(delete(lines).where(*_in(key), lines.c.message_id.in_(list(message_ids))))
+
+        await self.database.write(work)
+
+    # What moderators have chosen, for a channel or (channel "") for a whole community.
+
+    async def chosen(self, key: tuple[str, str, str], skill: str) -> dict[str, Any]:
+        """A skill's settings here: the channel's own over its community's."""
+        statement = select(settings.c.channel, settings.c.chosen).where(
+            settings.c.platform == key[0],
+            settings.c.tenant == key[1],
+            settings.c.channel.in_(("", key[2])),
+            settings.c.skill == skill,
+        )
+
+        async def work(connection: AsyncConnection) -> dict[str, Any]:
+            found = {row.channel: row.chosen for row in await connection.execute(statement)}
+            return {**found.get("", {}), **found.get(key[2], {})}
+
+        return await self.database.read(work)
+
+    async def choose(self, key: tuple[str, str, str], skill: str, chosen: dict[str, Any]) -> None:
+        """Set a skill's settings for a channel, or with an empty channel for the whole community."""
+
+        async def work(connection: AsyncConnection) -> None:
+            await connection.execute(
+                upsert(settings)
+                .values(platform=key[0], tenant=key[1], channel=key[2], skill=skill, chosen=chosen)
+                .on_conflict_do_update(
+                    index_elements=["platform", "tenant", "channel", "skill"], set_={"chosen": chosen}
+                )
+            )
+
+        await self.database.write(work)
+
+    # What adapters remember for themselves.
+
+    async def note(self, platform: str, name: str, value: dict[str, Any]) -> None:
+        """Keep `value` under (platform, name), replacing what was there."""
+
+        async def work(connection: AsyncConnection) -> None:
+            await connection.execute(
+                upsert(notes)
+                .values(platform=platform, name=name, value=value)
+                .on_conflict_do_update(index_elements=["platform", "name"], set_={"value": value})
+            )
+
+        await self.database.write(work)
+
+    async def noted(self, platform: str, name: str) -> dict[str, Any] | None:
+        """What was kept under (platform, name), or None."""
+
+        async def work(connection: AsyncConnection) -> dict[str, Any] | None:
+            found: dict[str, Any] | None = (
+                await connection.execute(
+                    select(notes.c.value).where(notes.c.platform == platform, notes.c.name == name)
+                )
+            ).scalar_one_or_none()
+            return found
+
+        return await self.database.read(work)
+
+    # Files.
+
+    async def put_file(self, file: File) -> None:
+        """Keep a file; one with the same id is there already and stays."""
+
+        async def work(connection: AsyncConnection) -> None:
+            await connection.execute(_put(file, None))
+
+        await self.database.write(work)
+
+    async def file(self, file_id: str) -> File | None:
+        """A stored file, or None."""
+
+        async def work(connection: AsyncConnection) -> File | None:
+            row = (
+                await connection.execute(
+                    select(files.c.id, files.c.name, files.c.media_type, files.c.data, files.c.alt).where(
+                        files.c.id == file_id
+                    )
+                )
+            ).one_or_none()
+            return File(*row) if row else None
+
+        return await self.database.read(work)
+
+    # The bill.
+
+    async def spent(self, platform: str, tenant: str, since: datetime) -> dict[str, int]:
+        """How often each `provider:model` was called in a community since then."""
+
+        async def work(connection: AsyncConnection) -> dict[str, int]:
+            name = bills.c.provider + ":" + bills.c.model
+            rows = await connection.execute(
+                select(name, func.count())
+                .where(bills.c.platform == platform, bills.c.tenant == tenant, bills.c.at >= since)
+                .group_by(name)
+            )
+            return {str(row[0]): int(row[1]) for row in rows}
+
+        return await self.database.read(work)
+
+
+def _in(key: tuple[str, str, str]) -> tuple[Any, ...]:
+    return (lines.c.platform == key[0], lines.c.tenant == key[1], lines.c.channel == key[2])
+
+
+def _put(file: File, heard: int | None) -> Any:
+    return (
+        upsert(files)
+        .values(
+            id=file.id,
+            name=file.name,
+            media_type=file.media_type,
+            alt=file.alt,
+            data=file.data,
+            at=datetime.now(UTC),
+            heard=heard,
+        )
+        .on_conflict_do_nothing()
+    )
+
+
+async def open_store(url: str) -> Store:
+    """Open the database at an SQLAlchemy address, bringing its tables up to date. Raises `StorageError`."""
+    database = Database(url)
+    await database.open(migrate)
+    return Store(database)
