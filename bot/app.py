@@ -1,0 +1,156 @@
+"""The whole bot, put together: configuration → storage, models, skills, adapters → a running Parley."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import structlog
+
+from bot.adapter import Adapter, AdapterOff
+from bot.config import Config
+from bot.conversation import Conversation
+from bot.discovery import Found, find_adapters, find_skills
+from bot.dispatch import Dispatch
+from bot.models import Models
+from bot.models.find import find_models
+from bot.server import Server
+from bot.version import __version__
+from storage import Store, open_store
+
+__all__ = ["Parley"]
+
+log = structlog.get_logger(__name__)
+
+DRAIN_SECONDS = 20
+RESTART_SECONDS = (1, 5, 15, 60, 300)  # before a platform that was lost is joined again
+
+
+class Parley:
+    """One installation: open it, run it, close it."""
+
+    def __init__(
+        self,
+        config: Config,
+        store: Store,
+        models: Models,
+        skills: list[Found],
+        adapters: list[Adapter],
+        off: dict[str, str],
+    ) -> None:
+        self.config = config
+        self.store = store
+        self.models = models
+        self.skills = skills
+        self.adapters = adapters
+        self.off = off
+        self.server = Server(config.host, config.port)
+        usable = {found.name: found.skill for found in skills if found.skill is not None}
+        conversation = Conversation(store, usable, models, {adapter.name: adapter for adapter in adapters})
+        self.dispatch = Dispatch(store, conversation)
+        self._stopping = asyncio.Event()
+
+    @classmethod
+    async def open(cls, config: Config, *, only: tuple[str, ...] | None = None) -> "Parley":
+        """Open storage, find models, skills and adapters; `only` names the adapters to use, by default all but the
+        console. Raises `StorageError`.
+        """
+        store = await open_store(config.database)
+        try:
+            models, skills = await asyncio.gather(find_models(config), asyncio.to_thread(find_skills))
+            adapters, off = await asyncio.to_thread(_switched_on, config, store, only)
+        except BaseException:
+            await store.close()
+            raise
+        return cls(config, store, models, skills, adapters, off)
+
+    def report(self) -> list[tuple[str, bool, str]]:
+        """What was found: (what, whether it is on, a plain sentence), for platforms, models and skills."""
+        rows = [(adapter.name, True, adapter.greeting) for adapter in self.adapters]
+        rows += [(name, False, why) for name, why in self.off.items()]
+        rows += [(f"{role} model", self.models.serves(role), text) for role, text in self.models.describe().items()]
+        rows += [
+            (f"skill {found.name}", not found.refused, found.refused or f"from {found.package}")
+            for found in self.skills
+        ]
+        return rows
+
+    def status(self) -> dict[str, Any]:
+        """The same for the page: JSON."""
+        models = self.models.describe()
+        return {
+            "version": __version__,
+            "model": models["chat"],
+            "practice": bool(self.models.notices),
+            "notice": " ".join(self.models.notices),
+            "models": [{"role": role, "on": self.models.serves(role), "text": text} for role, text in models.items()],
+            "skills": [{"name": found.name, "help": found.skill.help} for found in self.skills if found.skill],
+            "platforms": [
+                *({"name": adapter.name, "on": True, "text": ""} for adapter in self.adapters),
+                *({"name": name, "on": False, "text": why} for name, why in self.off.items()),
+            ],
+        }
+
+    async def run(self, ready: Callable[[], None]) -> None:
+        """Serve until `stop`. `ready` is called once everything that is on listens. Raises `PortTaken`."""
+        serving = any(True for adapter in self.adapters for _ in adapter.routes())
+        if serving:
+            await self.server.start(self.adapters)
+        for adapter in self.adapters:
+            adapter.port = self.server.port
+            adapter.status = self.status
+        tasks = [asyncio.create_task(self._keep(adapter), name=adapter.name) for adapter in self.adapters]
+        try:
+            left = await self.dispatch.recover(adapter.name for adapter in self.adapters)
+            log.info("ready", platforms=[adapter.name for adapter in self.adapters], left_from_before=left)
+            ready()
+            await self._stopping.wait()
+        finally:
+            await self.dispatch.drain(DRAIN_SECONDS)
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            await self.server.close()
+
+    async def _keep(self, adapter: Adapter) -> None:
+        """Keep one platform joined, whatever happens to it or to the others."""
+        attempt = 0
+        while not self._stopping.is_set():
+            started = asyncio.get_running_loop().time()
+            try:
+                await adapter.run(self.dispatch)
+            except AdapterOff as error:
+                self.off[adapter.name] = str(error)
+                log.error("a platform is off", platform=adapter.name, reason=str(error))
+                return
+            except Exception:
+                log.exception("a platform was lost", platform=adapter.name)
+            if asyncio.get_running_loop().time() - started > max(RESTART_SECONDS):
+                attempt = 0
+            await asyncio.sleep(RESTART_SECONDS[min(attempt, len(RESTART_SECONDS) - 1)])
+            attempt += 1
+
+    def stop(self) -> None:
+        """Ask `run` to end: nothing new is begun, and what is running is finished or marked within 20 seconds."""
+        self._stopping.set()
+
+    async def close(self) -> None:
+        """Close everything that `open` opened."""
+        await self.models.close()
+        await self.store.close()
+
+
+def _switched_on(config: Config, store: Store, only: tuple[str, ...] | None) -> tuple[list[Adapter], dict[str, str]]:
+    """The adapters that can run as configured, and for each of the others the one thing to set."""
+    adapters: list[Adapter] = []
+    off: dict[str, str] = {}
+    for name, found in find_adapters().items():
+        if name not in only if only is not None else name == "console":
+            continue
+        try:
+            adapters.append(found()(config, store))
+        except AdapterOff as error:
+            off[name] = str(error)
+        except Exception as error:
+            log.exception("an adapter could not be loaded", adapter=name)
+            off[name] = f"it could not be loaded: {type(error).__name__}: {error}"
+    return adapters, off

@@ -1,0 +1,317 @@
+"""The story of one message, from being heard to being answered and remembered.
+
+Read `Conversation.answer` from top to bottom: that is what happens, in that order, for every platform and every skill.
+"""
+
+import asyncio
+import contextlib
+import json
+import secrets
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import structlog
+from pydantic import TypeAdapter
+
+from bot.adapter import Adapter, Gone
+from bot.delivery import Answer, Delivery
+from bot.errors import UserError
+from bot.forms import fill
+from bot.messages import Attachment, Channel, Message, Said
+from bot.models import Models, TurnModels, Usage
+from bot.policy import permit, settings_of
+from bot.routing import choose
+from bot.skill import Piece, Pieces, Skill, Turn
+from storage import Bill, File, Heard, Line, Store
+
+__all__ = ["Conversation", "Running", "packed", "unpacked"]
+
+log = structlog.get_logger(__name__)
+
+HISTORY_LINES = 80
+READ_BYTES = 25 * 1024 * 1024
+TOO_OLD_SECONDS = 600
+
+INTERRUPTED = "Interrupted by a restart. Please ask again."
+EXPIRED = "I was away when you asked this, and it has been a while. Please ask again if it still matters."
+STOPPED = "Stopped."
+NOTHING_SAID = "I got an empty answer from the model. Please ask again, perhaps in other words."
+
+_MESSAGE = TypeAdapter(Message)
+
+
+def packed(message: Message) -> str:
+    """A message as JSON, to be kept in the inbox."""
+    return _MESSAGE.dump_json(message).decode()
+
+
+def unpacked(body: str) -> Message:
+    """The message that `packed` wrote."""
+    return _MESSAGE.validate_json(body)
+
+
+@dataclass(slots=True)
+class Running:
+    """A message on its way to its answer, and the means to stop it."""
+
+    heard: int
+    message: Message
+    stopped: str = ""
+    shown: dict[int, str] = field(default_factory=dict)
+    _speaking: "asyncio.Task[None] | None" = None
+
+    def stop(self, why: str = STOPPED) -> None:
+        """End what is being said. What is visible by now stays, with `why` below it."""
+        self.stopped = why
+        if self._speaking is not None:
+            self._speaking.cancel()
+
+    async def speak(self, speaking: "asyncio.Task[None]") -> None:
+        """Wait until everything is said, or until `stop`. Raises what the skill raised."""
+        self._speaking = speaking
+        if self.stopped:
+            speaking.cancel()
+        try:
+            await asyncio.wait([speaking])
+        finally:
+            speaking.cancel()
+        if not speaking.cancelled():
+            speaking.result()
+
+
+class Conversation:
+    """Answers messages: one at a time for each channel (see `bot.dispatch`), any number of channels at once."""
+
+    def __init__(
+        self, store: Store, skills: Mapping[str, Skill[Any, Any]], models: Models, adapters: Mapping[str, Adapter]
+    ) -> None:
+        self._store = store
+        self._skills = skills
+        self._models = models
+        self._adapters = adapters
+
+    async def answer(self, running: Running) -> None:
+        """Answer one message. Whatever happens, it ends with something that its author can see."""
+        message, answer, bill = running.message, Answer(), _Bill()
+        adapter = self._adapters[message.channel.platform]
+        begin = _Once(lambda: self._store.begin(running.heard))
+
+        async def posted(part: int, message_id: str) -> None:
+            running.shown[part] = message_id
+            await self._store.posted(running.heard, part, message_id)
+
+        delivery = Delivery(adapter, message.channel, message.id, answer, begin=begin, posted=posted)
+        models = self._models.for_turn(record=bill.add, before=begin, waiting=delivery.add)
+        try:
+            async with delivery:
+                await running.speak(asyncio.create_task(self._speak(message, models, delivery, bill), name="speaking"))
+            if answer.empty:
+                answer.add_sentence(running.stopped or NOTHING_SAID)
+            elif running.stopped:
+                answer.footers.append(running.stopped)
+        except UserError as error:
+            answer.add_sentence(str(error))
+        except Exception:
+            reference = secrets.token_hex(3)
+            log.exception("a skill failed", reference=reference, skill=bill.skill, heard=running.heard)
+            answer.add_sentence(f"Something went wrong on my side (reference {reference}).")
+        await models.close()
+        answer.footers.extend(notice for notice in models.notices if notice not in answer.footers)
+
+        await self._remember(running.heard, message, answer, bill)
+        await self._deliver(running.heard, message, delivery)
+
+    async def _speak(self, message: Message, models: TurnModels, delivery: Delivery, bill: "_Bill") -> None:
+        """Find who answers, and let the answer be said."""
+        async with contextlib.aclosing(self._pieces(message, models, bill)) as pieces:
+            async for piece in pieces:
+                delivery.add(piece)
+
+    async def _pieces(self, message: Message, models: TurnModels, bill: "_Bill") -> AsyncGenerator[Piece, None]:
+        """The pieces of the answer to a message: the one road to any skill, for people and for other skills."""
+        choice = choose(message, self._skills)
+        bill.skill = bill.skill or choice.skill.name
+        chosen = await self._store.chosen(_settings_key(message.channel), choice.skill.name)
+        permit(message, choice.skill, chosen)
+        adapter = self._adapters[message.channel.platform]
+
+        async def read(attachment: Attachment) -> Attachment:
+            return await _read(adapter, message.channel, attachment)
+
+        def ask(skill: str, text: str) -> Pieces:
+            return self._pieces(_asked(message, skill, text), models, bill)
+
+        turn = Turn(
+            message=message,
+            settings=settings_of(choice.skill, chosen),
+            request=fill(choice.skill.request_type, choice.words, dict(choice.given)),
+            history=await self._history(message.channel),
+            models=models,
+            _read=read,
+            _ask=ask,
+        )
+        async with contextlib.aclosing(choice.skill.reply(turn)) as pieces:  # type: ignore[type-var]
+            async for piece in pieces:
+                yield piece
+
+    async def _history(self, channel: Channel) -> tuple[Said, ...]:
+        return tuple(
+            Said(line.role, line.text, line.author, line.author_id, line.message_id, line.at)
+            for line in await self._store.history(channel.key, HISTORY_LINES)
+        )
+
+    async def _remember(self, heard: int, message: Message, answer: Answer, bill: "_Bill") -> None:
+        """Keep the answer before it is delivered, together with what was said and what it cost."""
+        said = [
+            Line(
+                "user",
+                _with_marks(message.text, message.attachments),
+                message.id,
+                message.author.id,
+                message.author.name,
+                message.sent_at,
+            )
+        ]
+        if not answer.empty:
+            said.append(Line("assistant", _with_marks(answer.text, answer.attachments), f"re:{message.id}"))
+        files = [
+            File(f"{heard}-{number}", each.name, each.media_type, each.data, each.alt)
+            for number, each in enumerate(answer.attachments)
+        ]
+        await self._store.answered(
+            heard,
+            key=message.channel.key,
+            answer=json.dumps({"text": answer.text, "footers": answer.footers, "files": [file.id for file in files]}),
+            said=said,
+            used=bill.used,
+            person=message.author.id,
+            skill=bill.skill,
+            attached=files,
+        )
+
+    async def _deliver(self, heard: int, message: Message, delivery: Delivery) -> None:
+        """Show the whole answer and close the question. Raises `PostFailed` when it has to be tried again later."""
+        try:
+            await delivery.finish()
+        except Gone as error:
+            log.info("an answer has nowhere to go", heard=heard, platform=message.channel.platform, reason=str(error))
+            await self._store.finish(heard, "failed")
+            return
+        await self._store.finish(heard, "done", message_id=next(iter(delivery.shown.values()), ""))
+
+    async def resume(self, heard: Heard, running: Running) -> None:
+        """Finish what an earlier process began: deliver its answer, or say honestly that there is none."""
+        message = running.message
+        posts = {post.part: post.message_id for post in await self._store.posts(heard.id)}
+        running.shown.update(posts)
+        late = (datetime.now(UTC) - heard.received_at).total_seconds() > TOO_OLD_SECONDS
+        if heard.state == "received" and not late:
+            await self.answer(running)
+            return
+        if heard.state == "answered":
+            answer, first = await self._kept(heard), 0
+        else:
+            # Something was begun, perhaps paid for, and is lost: the last visible part says so. It is not paid twice.
+            answer, first = Answer(text=INTERRUPTED if heard.state == "running" else EXPIRED), max(posts, default=0)
+            await self._remember(heard.id, message, answer, _Bill())
+
+        async def posted(part: int, message_id: str) -> None:
+            running.shown[part] = message_id
+            await self._store.posted(heard.id, part, message_id)
+
+        delivery = Delivery(
+            self._adapters[message.channel.platform],
+            message.channel,
+            message.id,
+            answer,
+            begin=_Once(_nothing),
+            posted=posted,
+            shown=posts,
+            first=first,
+            again=True,
+        )
+        await self._deliver(heard.id, message, delivery)
+
+    async def _kept(self, heard: Heard) -> Answer:
+        """The answer that `_remember` kept."""
+        kept = json.loads(heard.answer or "{}")
+        files = [file for file in [await self._store.file(each) for each in kept["files"]] if file is not None]
+        return Answer(
+            text=kept["text"],
+            footers=kept["footers"],
+            attachments=[Attachment(file.name, file.media_type, file.data, alt=file.alt) for file in files],
+        )
+
+
+class _Bill:
+    """What one answer has used, and which skill gave it."""
+
+    def __init__(self) -> None:
+        self.skill = ""
+        self.used: list[Bill] = []
+
+    def add(self, usage: Usage) -> None:
+        self.used.append(
+            Bill(
+                usage.provider,
+                usage.model,
+                usage.role,
+                usage.input_tokens,
+                usage.output_tokens,
+                usage.pictures,
+                usage.seconds,
+                usage.estimated,
+            )
+        )
+
+
+class _Once:
+    """Awaits something once, however many ask for it at the same time."""
+
+    def __init__(self, what: Any) -> None:
+        self._what = what
+        self._lock = asyncio.Lock()
+        self._done = False
+
+    async def __call__(self) -> None:
+        async with self._lock:
+            if not self._done:
+                await self._what()
+                self._done = True
+
+
+async def _nothing() -> None:
+    """A question that is resumed has been begun already."""
+
+
+async def _read(adapter: Adapter, channel: Channel, attachment: Attachment) -> Attachment:
+    if attachment.data:
+        return attachment
+    content = await adapter.read(channel, attachment, READ_BYTES)
+    return Attachment(
+        attachment.name,
+        attachment.media_type,
+        content,
+        len(content),
+        attachment.source,
+        attachment.alt,
+        attachment.seconds,
+    )
+
+
+def _asked(message: Message, skill: str, text: str) -> Message:
+    """The message as another skill is asked it: its words only, without what has been dealt with already."""
+    return Message(message.id, message.channel, message.author, text, message.sent_at, skill=skill)
+
+
+def _settings_key(channel: Channel) -> tuple[str, str, str]:
+    return (channel.platform, channel.tenant, channel.settings_id)
+
+
+def _with_marks(text: str, attachments: Sequence[Attachment]) -> str:
+    """What was said, with a mark for each file that came with it, as a reader of the channel sees them."""
+    kinds = {"image": "picture", "audio": "voice note", "video": "video"}
+    marks = [f"[{kinds.get(each.kind, 'file')}: {each.alt or each.name}]" for each in attachments]
+    return "\n".join([text, *marks]).strip()

@@ -1,0 +1,204 @@
+"""Pieces → posts and edits, at the platform's pace.
+
+While an answer grows, the newest text is shown as often as the platform allows and no oftener; when it ends, the whole
+of it is shown at once. Every part of an answer is posted under a nonce made from its question, so that posting it again
+after a fault shows it once.
+"""
+
+import asyncio
+import contextlib
+import hashlib
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Self
+
+import structlog
+
+from bot.adapter import Adapter, Gone, PostFailed
+from bot.markup import clean, close, length, split
+from bot.messages import Attachment, Button, Channel, Footer, Reply, Status
+from bot.skill import Piece
+
+__all__ = ["Answer", "Delivery"]
+
+log = structlog.get_logger(__name__)
+
+PLACEHOLDER = "…"
+STOP = Button("stop", "Stop")
+_FOOTER_ROOM = 8  # what a platform's own marks around a footer may take
+
+
+@dataclass(slots=True)
+class Answer:
+    """What has been said so far in answer to one message."""
+
+    text: str = ""
+    footers: list[str] = field(default_factory=list)
+    attachments: list[Attachment] = field(default_factory=list)
+    status: str = ""
+
+    def add(self, piece: Piece) -> None:
+        """Take in a piece, cleaned of what no platform should be asked to show."""
+        match piece:
+            case str():
+                self.text += clean(piece)
+            case Attachment():
+                self.attachments.append(piece)
+            case Footer(text):
+                if text not in self.footers:
+                    self.footers.append(clean(text))
+            case Status(text):
+                self.status = clean(text)
+
+    def add_sentence(self, sentence: str) -> None:
+        """Add a remark of the bot's own in a paragraph of its own."""
+        closed = close(self.text.rstrip())
+        self.text = f"{closed}\n\n{sentence}" if closed else sentence
+
+    @property
+    def empty(self) -> bool:
+        return not self.text.strip() and not self.attachments
+
+
+class Delivery:
+    """One answer on its way. Use as a context manager around the speaking; then `finish`.
+
+    `shown` are the ids of the messages that show it by now, by part. `begin` is awaited once, before anything is shown;
+    `posted` after each new message. With `again`, parts may have been posted before by a process that is gone.
+    """
+
+    def __init__(
+        self,
+        adapter: Adapter,
+        channel: Channel,
+        answers: str,
+        answer: Answer,
+        *,
+        begin: Callable[[], Awaitable[None]],
+        posted: Callable[[int, str], Awaitable[None]],
+        shown: dict[int, str] | None = None,
+        first: int = 0,
+        again: bool = False,
+    ) -> None:
+        self._adapter = adapter
+        self._channel = channel
+        self._answers = answers
+        self._answer = answer
+        self._begin = begin
+        self._posted = posted
+        self.shown = dict(shown or {})
+        self._first = first
+        self._again = again
+        self._replies: dict[int, Reply] = {}
+        self._limits = adapter.limits(channel)
+        self._changed = asyncio.Event()
+        self._ending = asyncio.Event()
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def __aenter__(self) -> Self:
+        self._tasks = [asyncio.create_task(self._keep_showing(), name="showing")]
+        if self._limits.typing:
+            self._tasks.append(asyncio.create_task(self._keep_typing(), name="typing"))
+        if not self._limits.once:
+            self._changed.set()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        # The tasks end by themselves: a platform's send is never cancelled half-way.
+        self._ending.set()
+        self._changed.set()
+        await asyncio.gather(*self._tasks)
+
+    def add(self, piece: Piece) -> None:
+        """Take a piece of the answer. It is shown as soon as the platform's pace allows."""
+        self._answer.add(piece)
+        self._changed.set()
+
+    async def finish(self) -> None:
+        """Show the whole answer. Raises `PostFailed` when the platform does not take it, `Gone` when it never will."""
+        for part, reply in enumerate(self._compose(running=False), self._first):
+            await self._show(part, reply)
+
+    async def _keep_showing(self) -> None:
+        while True:
+            await self._changed.wait()
+            if not self.shown and self._limits.once:
+                await self._pause(self._limits.pace / 4)  # a short answer is posted whole, a long one not by a syllable
+            if self._ending.is_set():
+                return
+            self._changed.clear()
+            try:
+                for part, reply in enumerate(self._compose(running=True), self._first):
+                    await self._show(part, reply)
+            except PostFailed as error:
+                # The rest of the answer is still on its way, and `finish` shows all of it or says why it cannot.
+                log.warning("part of an answer was not shown yet", platform=self._channel.platform, error=str(error))
+                if isinstance(error, Gone):
+                    return
+            await self._pause(self._limits.pace)
+
+    async def _keep_typing(self) -> None:
+        while not self._ending.is_set() and not self.shown:
+            await self._adapter.typing(self._channel)
+            await self._pause(self._limits.typing)
+
+    async def _pause(self, seconds: float) -> None:
+        """Wait, but not longer than until the end."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._ending.wait(), seconds)
+
+    def _compose(self, *, running: bool) -> list[Reply]:
+        """The messages that show the answer as it stands."""
+        answer = self._answer
+        if running:
+            text = answer.text if answer.text.strip() else answer.status
+            if not text and not self._limits.once:
+                text = PLACEHOLDER
+            if not text:
+                return []
+            parts = split(close(text), self._limits.characters)
+            return [
+                *(Reply(part) for part in parts[:-1]),
+                Reply(parts[-1], buttons=(STOP,), running=True),
+            ]
+        parts = split(close(answer.text), self._limits.characters)
+        footer = " · ".join(answer.footers)
+        if footer and length(parts[-1]) + length(footer) + _FOOTER_ROOM > self._limits.characters:
+            parts.append("")
+        attachments, left_out = self._fitting(answer.attachments)
+        if left_out:
+            footer = f"{footer} · {left_out}" if footer else left_out
+        return [*(Reply(part) for part in parts[:-1]), Reply(parts[-1], tuple(attachments), footer)]
+
+    def _fitting(self, attachments: list[Attachment]) -> tuple[list[Attachment], str]:
+        """The attachments this channel can carry, and a word about those it cannot."""
+        fitting = [each for each in attachments if len(each.data) <= self._limits.attachment_bytes]
+        fitting = fitting[: self._limits.attachments]
+        missing = len(attachments) - len(fitting)
+        if not missing:
+            return fitting, ""
+        most = self._limits.attachment_bytes // (1024 * 1024)
+        return fitting, f"{missing} file(s) left out: this channel takes {self._limits.attachments} of up to {most} MB"
+
+    async def _show(self, part: int, reply: Reply) -> None:
+        if self._replies.get(part) == reply:
+            return
+        if part not in self.shown:
+            await self._begin()
+            nonce = _nonce(self._channel, self._answers, part)
+            message_id = await self._adapter.post(self._channel, reply, answers=self._answers, nonce=nonce)
+            self.shown[part] = message_id
+            await self._posted(part, message_id)
+            if self._again:  # the platform may have kept what an earlier attempt had posted
+                await self._adapter.edit(self._channel, message_id, reply)
+        else:
+            await self._adapter.edit(self._channel, self.shown[part], reply)
+        self._replies[part] = reply
+
+
+def _nonce(channel: Channel, answers: str, part: int) -> str:
+    """The same for every attempt at the same part, and at most 25 characters, as Discord wants it."""
+    return hashlib.sha256("\x1f".join((*channel.key, answers, str(part))).encode()).hexdigest()[:24]

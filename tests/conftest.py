@@ -1,0 +1,42 @@
+"""What every test may use: a configuration of its own, an open store, a room with a scripted model in it."""
+
+import os
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from bot.config import Config, load_config
+from storage import Store, open_store
+from tests.room import Room
+
+
+@pytest.fixture(autouse=True)
+def _nothing_from_outside(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No test sees the keys, the proxies or the `.env` of whoever runs it."""
+    for name in list(os.environ):
+        if name.startswith(("PARLEY_", "OPENAI_", "AZURE_", "TEAMS_", "DISCORD_", "HF_")) or name in (
+            "PORT",
+            "DATABASE_URL",
+        ):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("PARLEY_PROBE", "0")
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Config:
+    return load_config(folder=tmp_path / "parley", port=0)
+
+
+@pytest.fixture
+async def store(config: Config) -> AsyncIterator[Store]:
+    store = await open_store(config.database)
+    yield store
+    await store.close()
+
+
+@pytest.fixture
+async def room(config: Config, store: Store) -> AsyncIterator[Room]:
+    async with Room(config, store) as room:
+        yield room
