@@ -300,9 +300,10 @@ async def crashed(room: Room, state: str) -> FakeAdapter:
             await room.conversation.answer(Running(heard, message))
         room.adapter.failing = []
     if state == "delivered":
-        with pytest.MonkeyPatch.context() as patch, pytest.raises(Killed):
+        with pytest.MonkeyPatch.context() as patch:
             patch.setattr(room.store, "finish", _killed)
-            await room.conversation.answer(Running(heard, message))
+            with pytest.raises(Killed):
+                await room.conversation.answer(Running(heard, message))
     return room.adapter
 
 
