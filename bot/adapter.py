@@ -57,8 +57,8 @@ class Host(Protocol):
     async def heard(self, message: Message) -> bool:
         """Take a question. When this returns, it is safely stored; `False` means it had been heard before."""
 
-    async def edited(self, channel: Channel, message_id: str, text: str) -> None:
-        """A person changed what they said."""
+    async def edited(self, message: Message) -> None:
+        """A person changed what they said: the message as it is now."""
 
     async def deleted(self, channel: Channel, message_ids: Iterable[str]) -> None:
         """Messages were removed, by their author or by a moderator."""
@@ -110,6 +110,10 @@ class Adapter(ABC):
     @abstractmethod
     async def read(self, channel: Channel, attachment: Attachment, limit: int) -> bytes:
         """The bytes of a received attachment; raises `UserError` above `limit` bytes or when it cannot be had."""
+
+    async def remove(self, channel: Channel, message_id: str) -> None:
+        """Take a message of the bot's own away, or leave a sign that it no longer counts. Raises as `edit` does."""
+        await self.edit(channel, message_id, Reply("…"))
 
     async def typing(self, channel: Channel) -> None:  # noqa: B027 - a platform without a typing sign has nothing to do
         """Show once that the bot is at work. Failure must not matter."""

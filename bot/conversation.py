@@ -7,7 +7,7 @@ import asyncio
 import contextlib
 import json
 import secrets
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -59,26 +59,44 @@ class Running:
     heard: int
     message: Message
     stopped: str = ""
+    withdrawn: bool = False
+    changed: bool = False
     shown: dict[int, str] = field(default_factory=dict)
     _speaking: "asyncio.Task[None] | None" = None
 
     def stop(self, why: str = STOPPED) -> None:
         """End what is being said. What is visible by now stays, with `why` below it."""
         self.stopped = why
+        self._interrupt()
+
+    def withdraw(self) -> None:
+        """The question is gone. What is visible of an answer stays; where there is nothing yet, nothing comes."""
+        self.withdrawn = True
+        self.stop()
+
+    def change(self, message: Message) -> None:
+        """The question is another now: what is being said begins again."""
+        self.message = message
+        self.changed = True
+        self._interrupt()
+
+    def _interrupt(self) -> None:
         if self._speaking is not None:
             self._speaking.cancel()
 
-    async def speak(self, speaking: "asyncio.Task[None]") -> None:
-        """Wait until everything is said, or until `stop`. Raises what the skill raised."""
-        self._speaking = speaking
-        if self.stopped:
-            speaking.cancel()
-        try:
-            await asyncio.wait([speaking])
-        finally:
-            speaking.cancel()
-        if not speaking.cancelled():
-            speaking.result()
+    async def speak(self, say: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Say it, until everything is said or `stop` is called. Raises what the skill raised."""
+        while not self.stopped:
+            self.changed = False
+            self._speaking = asyncio.create_task(say(), name="speaking")
+            try:
+                await asyncio.wait([self._speaking])
+            finally:
+                self._speaking.cancel()
+            if not self.changed:
+                if not self._speaking.cancelled():
+                    self._speaking.result()
+                return
 
 
 class Conversation:
@@ -102,11 +120,18 @@ class Conversation:
             running.shown[part] = message_id
             await self._store.posted(running.heard, part, message_id)
 
-        delivery = Delivery(adapter, message.channel, message.id, answer, begin=begin, posted=posted)
+        delivery = Delivery(
+            adapter, message.channel, message.id, answer, begin=begin, posted=posted, shown=running.shown
+        )
         models = self._models.for_turn(record=bill.add, before=begin, waiting=delivery.add)
+
+        async def say() -> None:
+            answer.clear()
+            await self._speak(running.message, models, delivery, bill)
+
         try:
             async with delivery:
-                await running.speak(asyncio.create_task(self._speak(message, models, delivery, bill), name="speaking"))
+                await running.speak(say)
             if answer.empty:
                 answer.add_sentence(running.stopped or NOTHING_SAID)
             elif running.stopped:
@@ -120,8 +145,16 @@ class Conversation:
         await models.close()
         answer.footers.extend(notice for notice in models.notices if notice not in answer.footers)
 
-        await self._remember(running.heard, message, answer, bill)
+        if running.withdrawn and not running.shown:
+            answer.clear()
+        await self._remember(running.heard, running.message, answer, bill, withdrawn=running.withdrawn)
         await self._deliver(running.heard, message, delivery)
+
+    async def turn_away(self, running: Running, why: str) -> None:
+        """Close a question with a word of why it is not answered."""
+        answer = Answer(text=why)
+        await self._remember(running.heard, running.message, answer, _Bill(), withdrawn=True)
+        await self._deliver(running.heard, running.message, self._redelivery(running, answer))
 
     async def _speak(self, message: Message, models: TurnModels, delivery: Delivery, bill: "_Bill") -> None:
         """Find who answers, and let the answer be said."""
@@ -162,8 +195,13 @@ class Conversation:
             for line in await self._store.history(channel.key, HISTORY_LINES)
         )
 
-    async def _remember(self, heard: int, message: Message, answer: Answer, bill: "_Bill") -> None:
-        """Keep the answer before it is delivered, together with what was said and what it cost."""
+    async def _remember(
+        self, heard: int, message: Message, answer: Answer, bill: "_Bill", *, withdrawn: bool = False
+    ) -> None:
+        """Keep the answer before it is delivered, together with what was said and what it cost.
+
+        Of a question that is withdrawn only the cost is remembered.
+        """
         said = [
             Line(
                 "user",
@@ -184,7 +222,7 @@ class Conversation:
             heard,
             key=message.channel.key,
             answer=json.dumps({"text": answer.text, "footers": answer.footers, "files": [file.id for file in files]}),
-            said=said,
+            said=[] if withdrawn else said,
             used=bill.used,
             person=message.author.id,
             skill=bill.skill,
@@ -217,22 +255,27 @@ class Conversation:
             answer, first = Answer(text=INTERRUPTED if heard.state == "running" else EXPIRED), max(posts, default=0)
             await self._remember(heard.id, message, answer, _Bill())
 
+        await self._deliver(heard.id, message, self._redelivery(running, answer, first))
+
+    def _redelivery(self, running: Running, answer: Answer, first: int = 0) -> Delivery:
+        """Delivers an answer that is complete and kept, over whatever an earlier attempt has shown of it."""
+        message = running.message
+
         async def posted(part: int, message_id: str) -> None:
             running.shown[part] = message_id
-            await self._store.posted(heard.id, part, message_id)
+            await self._store.posted(running.heard, part, message_id)
 
-        delivery = Delivery(
+        return Delivery(
             self._adapters[message.channel.platform],
             message.channel,
             message.id,
             answer,
             begin=_Once(_nothing),
             posted=posted,
-            shown=posts,
+            shown=running.shown,
             first=first,
             again=True,
         )
-        await self._deliver(heard.id, message, delivery)
 
     async def _kept(self, heard: Heard) -> Answer:
         """The answer that `_remember` kept."""

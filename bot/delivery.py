@@ -16,6 +16,7 @@ from typing import Self
 import structlog
 
 from bot.adapter import Adapter, Gone, PostFailed
+from bot.errors import UserError
 from bot.markup import clean, close, length, split
 from bot.messages import Attachment, Button, Channel, Footer, Reply, Status
 from bot.skill import Piece
@@ -25,6 +26,7 @@ __all__ = ["Answer", "Delivery"]
 log = structlog.get_logger(__name__)
 
 PLACEHOLDER = "…"
+MOST_CHARACTERS = 100_000  # of one answer; what says more than this has lost its way
 STOP = Button("stop", "Stop")
 _FOOTER_ROOM = 8  # what a platform's own marks around a footer may take
 
@@ -38,11 +40,20 @@ class Answer:
     attachments: list[Attachment] = field(default_factory=list)
     status: str = ""
 
+    def clear(self) -> None:
+        """Begin again: the question was changed."""
+        self.text, self.status = "", ""
+        self.footers.clear()
+        self.attachments.clear()
+
     def add(self, piece: Piece) -> None:
         """Take in a piece, cleaned of what no platform should be asked to show."""
         match piece:
             case str():
                 self.text += clean(piece)
+                if len(self.text) > MOST_CHARACTERS:
+                    self.text = self.text[:MOST_CHARACTERS]
+                    raise UserError("This answer was getting too long, so it ends here.")
             case Attachment():
                 self.attachments.append(piece)
             case Footer(text):
@@ -119,8 +130,11 @@ class Delivery:
 
     async def finish(self) -> None:
         """Show the whole answer. Raises `PostFailed` when the platform does not take it, `Gone` when it never will."""
-        for part, reply in enumerate(self._compose(running=False), self._first):
+        replies = [] if self._answer.empty else self._compose(running=False)
+        for part, reply in enumerate(replies, self._first):
             await self._show(part, reply)
+        for part in [part for part in self.shown if part >= self._first + len(replies)]:
+            await self._adapter.remove(self._channel, self.shown.pop(part))
 
     async def _keep_showing(self) -> None:
         while True:

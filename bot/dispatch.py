@@ -1,9 +1,11 @@
 """One turn at a time in a channel, many channels at once. What platforms report comes in here, as the `Host`."""
 
 import asyncio
-from collections import deque
+import time
+from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 
 import structlog
 
@@ -13,26 +15,47 @@ from bot.markup import clean, clean_name
 from bot.messages import Attachment, Channel, Message, Person, Quote
 from storage import Heard, Store
 
-__all__ = ["Dispatch"]
+__all__ = ["Dispatch", "Load"]
 
 log = structlog.get_logger(__name__)
 
-MOST_AT_ONCE = 100  # turns running together; more wait, in order
 RETRY_SECONDS = (5, 15, 30, 60, 120, 300)  # between attempts to deliver an answer that a platform did not take
+EDIT_SECONDS = 120  # within which a question that is changed is answered again
+NOTICE_SECONDS = 60  # between two notices in one channel that too much is asked
+LAST_WORDS_SECONDS = 4  # for ending what is still running when the time to drain is over
 
+BUSY = "There is more to answer than I can take on right now. Please ask again in a minute."
+
+_Key = tuple[str, str, str]
 _Turn = Callable[[Running], Awaitable[None]]
 
 
-class Dispatch:
-    """The core's side of every adapter: it stores what is heard, and gives each channel its turns in order."""
+@dataclass(frozen=True, slots=True)
+class Load:
+    """How much is taken on: turns running at once, and turns waiting in all, in one community and in one channel."""
 
-    def __init__(self, store: Store, conversation: Conversation) -> None:
+    running: int = 100
+    waiting: int = 500
+    in_tenant: int = 100
+    in_channel: int = 10
+
+
+class Dispatch:
+    """The core's side of every adapter: it stores what is heard, and gives each channel its turns in order.
+
+    Where more is asked than can run at once, communities take turns, and within one its channels do.
+    """
+
+    def __init__(self, store: Store, conversation: Conversation, load: Load | None = None) -> None:
         self._store = store
         self._conversation = conversation
-        self._waiting: dict[tuple[str, str, str], deque[tuple[Running, _Turn]]] = {}
-        self._running: dict[tuple[str, str, str], Running] = {}
+        self._load = load or Load()
+        self._waiting: dict[_Key, deque[tuple[Running, _Turn]]] = {}
+        self._running: dict[_Key, Running] = {}
+        self._next: dict[tuple[str, str], deque[_Key]] = {}  # channels whose turn can begin, by community
+        self._noticed: dict[_Key, float] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-        self._places = asyncio.Semaphore(MOST_AT_ONCE)
+        self._later: set[asyncio.Task[None]] = set()
         self._closing = False
 
     # What adapters call.
@@ -45,20 +68,41 @@ class Dispatch:
             log.info("heard again", platform=message.channel.platform)
             return False
         log.info("heard", heard=heard, platform=message.channel.platform, characters=len(message.text))
-        if not self._closing:  # otherwise it waits in the inbox for the next start
-            self._submit(Running(heard, message), self._conversation.answer)
+        running = Running(heard, message)
+        if self._closing:
+            return True  # it waits in the inbox for the next start
+        if self._full(message.channel):
+            await self._turn_away(running)
+        else:
+            self._submit(running, self._conversation.answer)
         return True
 
-    async def edited(self, channel: Channel, message_id: str, text: str) -> None:
-        """A person changed what they said: so does the context."""
-        await self._store.amend(channel.key, message_id, clean(text))
+    async def edited(self, message: Message) -> None:
+        """A person changed what they said, and the context with it.
+
+        A question that is waiting or being answered is answered as it stands now; one that was answered just now is
+        answered again, in place.
+        """
+        message = _cleaned(message)
+        for running in self._of(message.channel):
+            if running.message.id == message.id:
+                if running.message.text != message.text:
+                    running.change(message)
+                    await self._store.rewrite(running.heard, packed(message))
+                return
+        since = datetime.now(UTC) - timedelta(seconds=EDIT_SECONDS)
+        changed = await self._store.amend(message.channel.key, message.id, message.text)
+        heard = await self._store.reopen(message.channel.key, message.id, packed(message), since) if changed else None
+        if heard is not None and not self._closing:
+            shown = {post.part: post.message_id for post in await self._store.posts(heard)}
+            self._submit(Running(heard, message, shown=shown), self._conversation.answer)
 
     async def deleted(self, channel: Channel, message_ids: Iterable[str]) -> None:
         """Messages are gone: they leave the context, and an answer to one of them ends."""
         gone = list(message_ids)
         for running in self._of(channel):
             if running.message.id in gone:
-                running.stop()
+                running.withdraw()
         await self._store.forget(channel.key, gone)
 
     async def stop(self, channel: Channel, message_id: str, person: Person) -> bool:
@@ -89,63 +133,94 @@ class Dispatch:
     async def drain(self, seconds: float) -> None:
         """Take no more turns; let the running ones finish, and after `seconds` end them with a word of why."""
         self._closing = True
-        for queue in self._waiting.values():
-            queue.clear()  # they are in the inbox, and the next start takes them up
+        self._waiting.clear()  # they are in the inbox, and the next start takes them up
+        self._next.clear()
+        for task in self._later:
+            task.cancel()
+        await asyncio.gather(*self._later, return_exceptions=True)
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=seconds)
-        for running in self._running.values():
+        for running in list(self._running.values()):
             running.stop(INTERRUPTED)
         if self._tasks:
-            await asyncio.wait(self._tasks, timeout=4)
+            await asyncio.wait(self._tasks, timeout=LAST_WORDS_SECONDS)
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    # Whose turn it is.
+
+    def _full(self, channel: Channel) -> bool:
+        """Whether one more question in this channel is more than may wait."""
+        waiting = Counter({key: len(queue) for key, queue in self._waiting.items()})
+        in_tenant = sum(count for key, count in waiting.items() if key[:2] == channel.key[:2])
+        return (
+            waiting[channel.key] >= self._load.in_channel
+            or in_tenant >= self._load.in_tenant
+            or waiting.total() >= self._load.waiting
+        )
+
+    def _submit(self, running: Running, turn: _Turn) -> None:
+        key = running.message.channel.key
+        queue = self._waiting.setdefault(key, deque())
+        queue.append((running, turn))
+        if len(queue) == 1 and key not in self._running:
+            self._next.setdefault(key[:2], deque()).append(key)
+        self._begin_turns()
+
+    def _begin_turns(self) -> None:
+        """Begin as many turns as there is room for, one community after the other."""
+        while self._next and len(self._running) < self._load.running:
+            tenant, keys = next(iter(self._next.items()))
+            del self._next[tenant]
+            key = keys.popleft()
+            if keys:
+                self._next[tenant] = keys  # behind the other communities
+            queue = self._waiting[key]
+            running, turn = queue.popleft()
+            if not queue:
+                del self._waiting[key]
+            self._running[key] = running
+            self._start(self._take(key, running, turn), "turn")
+
+    async def _take(self, key: _Key, running: Running, turn: _Turn) -> None:
+        try:
+            await turn(running)
+        except PostFailed as error:
+            log.warning("an answer waits for its platform", heard=running.heard, reason=str(error))
+            self._start(self._deliver_later(running.heard), "delivery", self._later)
+        except Exception:
+            # The question stays in the inbox; the other channels and the next question here are not its victims.
+            log.exception("a turn failed", heard=running.heard, platform=running.message.channel.platform)
+        finally:
+            del self._running[key]
+            if key in self._waiting:
+                self._next.setdefault(key[:2], deque()).append(key)
+            self._begin_turns()
+
+    async def _turn_away(self, running: Running) -> None:
+        """Close a question that cannot be taken on; its channel is told so, but not each time."""
+        key, now = running.message.channel.key, time.monotonic()
+        self._noticed = {each: at for each, at in self._noticed.items() if now - at < NOTICE_SECONDS}
+        log.warning("too much is asked", heard=running.heard, platform=key[0], told=key not in self._noticed)
+        if key in self._noticed:
+            await self._store.finish(running.heard, "expired")
+        else:
+            self._noticed[key] = now
+            self._start(self._conversation.turn_away(running, BUSY), "notice")
 
     def _of(self, channel: Channel) -> list[Running]:
         running = self._running.get(channel.key)
         waiting = [each for each, _ in self._waiting.get(channel.key, ())]
         return [running, *waiting] if running else waiting
 
+    # What was left undone.
+
     def _resume(self, heard: Heard) -> None:
         async def turn(running: Running) -> None:
             await self._conversation.resume(heard, running)
 
         self._submit(Running(heard.id, unpacked(heard.body)), turn)
-
-    def _submit(self, running: Running, turn: _Turn) -> None:
-        key = running.message.channel.key
-        if key in self._waiting:
-            self._waiting[key].append((running, turn))
-            return
-        self._waiting[key] = deque([(running, turn)])
-        self._start(self._work_through(key), "channel")
-
-    async def _work_through(self, key: tuple[str, str, str]) -> None:
-        """Give a channel its turns, one after the other, until none is waiting."""
-        queue = self._waiting[key]
-        try:
-            while queue:
-                async with self._places:
-                    if not queue:
-                        break
-                    running, turn = queue.popleft()
-                    self._running[key] = running
-                    try:
-                        await self._take(running, turn)
-                    finally:
-                        del self._running[key]
-        finally:
-            del self._waiting[key]
-
-    async def _take(self, running: Running, turn: _Turn) -> None:
-        try:
-            await turn(running)
-        except PostFailed as error:
-            log.warning("an answer waits for its platform", heard=running.heard, reason=str(error))
-            self._start(self._deliver_later(running.heard), "delivery")
-        except Exception:
-            # The question stays in the inbox; the other channels and the next question here are not its victims.
-            log.exception("a turn failed", heard=running.heard, platform=running.message.channel.platform)
 
     async def _deliver_later(self, heard_id: int) -> None:
         """Try again to show an answer that is kept, until the platform takes it or the attempts are used up."""
@@ -161,10 +236,13 @@ class Dispatch:
             else:
                 return
 
-    def _start(self, work: Coroutine[None, None, None], name: str) -> None:
+    def _start(
+        self, work: Coroutine[None, None, None], name: str, among: set[asyncio.Task[None]] | None = None
+    ) -> None:
+        tasks = self._tasks if among is None else among
         task = asyncio.create_task(work, name=name)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        tasks.add(task)
+        task.add_done_callback(tasks.discard)
 
 
 def _cleaned(message: Message) -> Message:

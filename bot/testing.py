@@ -168,6 +168,7 @@ class FakeAdapter(Adapter):
         attachments: Sequence[Attachment] = (),
         quote: Quote | None = None,
         kind: Any = "direct",
+        tenant: str = "",
         message_id: str = "",
         skill: str = "",
         request: Mapping[str, Any] | None = None,
@@ -181,7 +182,7 @@ class FakeAdapter(Adapter):
             sources.append(Attachment(attachment.name, attachment.media_type, size=len(attachment.data), source=source))
         return Message(
             message_id or f"q{self._said}",
-            Channel(self.name, channel, kind=kind, name=channel),
+            Channel(self.name, channel, tenant, kind, channel),
             Person(author.lower(), author),
             text,
             datetime.now(UTC),

@@ -101,6 +101,15 @@ class Rooms:
 
         return await self._read(work)
 
+    async def message_ids(self, room_id: str) -> list[str]:
+        """The ids of everything said in a room, oldest first."""
+        statement = select(room_messages.c.id).where(room_messages.c.room == room_id).order_by(room_messages.c.seq)
+
+        async def work(connection: AsyncConnection) -> list[str]:
+            return list((await connection.execute(statement)).scalars())
+
+        return await self._read(work)
+
     async def message(self, message_id: str) -> RoomMessage | None:
         """One message, or None."""
 

@@ -83,6 +83,50 @@ class Store:
 
         return await self.database.read(work)
 
+    async def rewrite(self, heard: int, body: str) -> None:
+        """The question was changed before it was answered."""
+
+        async def work(connection: AsyncConnection) -> None:
+            await connection.execute(
+                update(inbox).where(inbox.c.id == heard, inbox.c.state.in_(_UNDONE)).values(body=body)
+            )
+
+        await self.database.write(work)
+
+    async def reopen(self, key: tuple[str, str, str], event: str, body: str, since: datetime) -> int | None:
+        """Take an answered question up again because it was changed: its number, or None when it is too late.
+
+        It is too late for one that was asked before `since`, or after which more was said in its channel. What it added
+        to the context is taken back.
+        """
+
+        async def work(connection: AsyncConnection) -> int | None:
+            heard: int | None = (
+                await connection.execute(
+                    select(inbox.c.id).where(
+                        inbox.c.platform == key[0],
+                        inbox.c.tenant == key[1],
+                        inbox.c.channel == key[2],
+                        inbox.c.event == event,
+                        inbox.c.state == "done",
+                        inbox.c.received_at >= since,
+                    )
+                )
+            ).scalar_one_or_none()
+            asked = (
+                await connection.execute(select(lines.c.id).where(*_in(key), lines.c.message_id == event).limit(1))
+            ).scalar_one_or_none()
+            if heard is None or asked is None:
+                return None
+            after = (await connection.execute(select(func.count()).where(*_in(key), lines.c.id > asked))).scalar_one()
+            if after > 1:  # its own answer, and something else
+                return None
+            await connection.execute(delete(lines).where(*_in(key), lines.c.id >= asked))
+            await connection.execute(update(inbox).where(inbox.c.id == heard).values(state="received", body=body))
+            return heard
+
+        return await self.database.write(work)
+
     async def begin(self, heard: int) -> None:
         """Note that from here on something may be spent or shown for this question."""
 
@@ -222,17 +266,18 @@ class Store:
 
         return await self.database.read(work)
 
-    async def amend(self, key: tuple[str, str, str], message_id: str, text: str) -> None:
-        """A person changed what they said."""
+    async def amend(self, key: tuple[str, str, str], message_id: str, text: str) -> bool:
+        """A person changed what they said; `False` when nothing of it is known, or nothing changed."""
 
-        async def work(connection: AsyncConnection) -> None:
-            await connection.execute(
+        async def work(connection: AsyncConnection) -> bool:
+            changed = await connection.execute(
                 update(lines)
-                .where(*_in(key), lines.c.message_id == message_id, lines.c.role == "user")
+                .where(*_in(key), lines.c.message_id == message_id, lines.c.role == "user", lines.c.text != text)
                 .values(text=text)
             )
+            return bool(changed.rowcount)
 
-        await self.database.write(work)
+        return await self.database.write(work)
 
     async def forget(self, key: tuple[str, str, str], message_ids: Sequence[str]) -> None:
         """Messages are gone from the platform: they leave the context too."""

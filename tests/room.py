@@ -7,7 +7,7 @@ from bot.adapter import Limits
 from bot.config import Config
 from bot.conversation import Conversation
 from bot.discovery import find_skills
-from bot.dispatch import Dispatch
+from bot.dispatch import Dispatch, Load
 from bot.messages import Message, Reply
 from bot.models import Provider
 from bot.skill import Skill
@@ -27,6 +27,7 @@ class Room:
         limits: Limits | None = None,
         skills: dict[str, Skill[Any, Any]] | None = None,
         adapter: FakeAdapter | None = None,
+        load: Load | None = None,
     ) -> None:
         self.config = config
         self.store = store
@@ -34,7 +35,7 @@ class Room:
         self.adapter = adapter or FakeAdapter(config, store, limits)
         self.skills = skills or {found.name: found.skill for found in find_skills() if found.skill}
         self.conversation = Conversation(store, self.skills, models_of(self.model), {"fake": self.adapter})
-        self.dispatch = Dispatch(store, self.conversation)
+        self.dispatch = Dispatch(store, self.conversation, load)
 
     async def __aenter__(self) -> Self:
         return self

@@ -2,12 +2,14 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
+from dataclasses import replace
 
 import pytest
 
 from bot.adapter import Gone, Limits, PostFailed
 from bot.config import Config
 from bot.conversation import INTERRUPTED, NOTHING_SAID, Running, packed
+from bot.dispatch import BUSY, Load
 from bot.errors import UserError
 from bot.markup import length
 from bot.messages import Attachment, Channel, Person, Quote, Reply
@@ -273,12 +275,120 @@ async def test_a_deleted_message_leaves_the_context(room: Room) -> None:
     assert not any(p.role == "user" and "hunter2" in p.text for p in room.model.asked[-1])
 
 
-async def test_an_edited_message_is_remembered_as_edited(room: Room) -> None:
+async def test_a_question_that_is_changed_just_after_its_answer_is_answered_again_in_place(room: Room) -> None:
     message = room.adapter.message("I like tee")
     await room.hear(message)
-    await room.dispatch.edited(message.channel, message.id, "I like tea")
+    for _ in range(2):  # platforms report an edit more than once
+        await room.dispatch.edited(replace(message, text="I like tea"))
+        await room.dispatch.idle()
+    assert [reply.text for reply in room.adapter.answers_to(message)] == ["You said: I like tea"]
+    await room.ask("What do I like?")
+    said = [prompt.text for prompt in room.model.asked[-1][1:]]
+    assert said == ["I like tea", "You said: I like tea", "What do I like?"]
+    assert len(room.model.asked) == 3
+
+
+async def test_an_answer_that_became_shorter_leaves_nothing_of_the_longer_one(config: Config, store: Store) -> None:
+    model = ScriptedModel("Word " * 500, "Short.")
+    async with Room(config, store, model=model, limits=Limits(characters=1000, pace=0.0)) as room:
+        message = room.adapter.message("Tell me everything")
+        await room.hear(message)
+        assert len(room.adapter.answers_to(message)) == 3
+        await room.dispatch.edited(replace(message, text="Tell me briefly"))
+        await room.dispatch.idle()
+        assert [reply.text for reply in room.adapter.answers_to(message)] == ["Short.", "…", "…"]
+
+
+async def test_an_older_question_that_is_changed_is_only_remembered_as_changed(room: Room) -> None:
+    message = room.adapter.message("I like tee")
+    await room.hear(message)
+    await room.ask("And coffee")
+    await room.dispatch.edited(replace(message, text="I like tea"))
+    await room.dispatch.idle()
+    assert [reply.text for reply in room.adapter.answers_to(message)] == ["You said: I like tee"]
     await room.ask("What do I like?")
     assert room.model.asked[-1][1].text == "I like tea"
+
+
+async def test_a_question_that_is_changed_while_it_is_answered_is_answered_as_it_stands_now(
+    config: Config, store: Store
+) -> None:
+    model = Stepwise("You like ", "it.")
+    async with Room(config, store, model=model) as room:
+        message = room.adapter.message("I like tee")
+        await room.dispatch.heard(message)
+        model.steps.release()
+        await room.adapter.until(lambda: bool(room.adapter.answers_to(message)))
+        await room.dispatch.edited(replace(message, text="I like tea"))
+        for _ in range(2):
+            model.steps.release()
+        await room.dispatch.idle()
+        assert [reply.text for reply in room.adapter.answers_to(message)] == ["You like it."]
+        assert [prompts[-1].text for prompts in model.asked] == ["I like tee", "I like tea"]
+
+
+async def test_a_question_that_is_deleted_before_anything_was_said_is_not_answered(
+    config: Config, store: Store
+) -> None:
+    model = Stepwise("Never ", "mind")
+    async with Room(config, store, model=model) as room:
+        message = room.adapter.message("Oops")
+        await room.dispatch.heard(message)
+        while not model.asked:
+            await asyncio.sleep(0)
+        await room.dispatch.deleted(message.channel, [message.id])
+        await room.dispatch.idle()
+        assert room.adapter.shown == {}
+        assert await store.history(message.channel.key, 10) == []
+        assert await store.undone() == []
+
+
+# When more is asked than can be answered.
+
+
+async def test_too_many_questions_are_turned_away_with_one_notice_and_none_is_lost(
+    config: Config, store: Store
+) -> None:
+    model = Stepwise("done")
+    async with Room(config, store, model=model, load=Load(running=1, in_channel=2)) as room:
+        messages = [room.adapter.message(f"question {number}") for number in range(8)]
+        for message in messages:
+            await room.dispatch.heard(message)
+        for _ in messages:
+            model.steps.release()
+        await room.dispatch.idle()
+        seen = [[reply.text for reply in room.adapter.answers_to(message)] for message in messages]
+        assert seen == [["done"]] * 3 + [[BUSY]] + [[]] * 4
+        assert await store.undone() == []
+
+
+async def test_a_busy_community_does_not_keep_another_waiting(config: Config, store: Store) -> None:
+    model = Stepwise("done")
+    async with Room(config, store, model=model, load=Load(running=1)) as room:
+        for number in range(5):
+            await room.dispatch.heard(room.adapter.message(f"busy {number}", channel=f"{number}", tenant="busy"))
+        await room.dispatch.heard(room.adapter.message("quiet", channel="q", tenant="quiet"))
+        for _ in range(6):
+            model.steps.release()
+        await room.dispatch.idle()
+        order = [prompts[-1].text for prompts in model.asked]
+        assert order.index("quiet") <= 2
+        assert len(order) == 6
+
+
+async def test_an_answer_without_end_is_cut(config: Config, store: Store) -> None:
+    class Endless(Skill):
+        """Never stop."""
+
+        name = "chat"
+
+        async def reply(self, turn: Turn) -> Pieces:
+            while True:
+                yield "more and more " * 500
+                await asyncio.sleep(0)
+
+    async with Room(config, store, skills={"chat": Endless()}, limits=Limits(characters=20_000, pace=0.0)) as room:
+        assert (await room.ask("Go on")).text.endswith("This answer was getting too long, so it ends here.")
 
 
 # After a crash: exactly one answer, or one honest notice, and nothing paid twice.

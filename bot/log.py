@@ -1,0 +1,143 @@
+"""Logs: plain lines in a terminal, JSON lines elsewhere, and never a secret in either.
+
+What the bot writes and what the libraries write goes through one formatter, so that nothing gets past the redaction.
+"""
+
+import logging
+import os
+import re
+import sys
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, TextIO
+
+import structlog
+from pydantic import SecretStr
+
+if TYPE_CHECKING:
+    from bot.config import Config
+
+__all__ = ["configure", "redact", "secrets_of"]
+
+# A library that writes more than this writes message texts, SQL parameters, or a line for every request.
+_QUIETER = {
+    "aiohttp.access": logging.WARNING,
+    "aiosqlite": logging.WARNING,
+    "alembic": logging.WARNING,
+    "asyncio": logging.INFO,
+    "azure": logging.WARNING,
+    "botbuilder": logging.INFO,
+    "botframework": logging.INFO,
+    "discord": logging.INFO,
+    "discord.http": logging.WARNING,
+    "httpcore": logging.WARNING,
+    "httpcore2": logging.WARNING,
+    "httpx": logging.WARNING,
+    "httpx2": logging.WARNING,
+    "markdown_it": logging.WARNING,
+    "msal": logging.WARNING,
+    "msrest": logging.WARNING,
+    "openai": logging.INFO,
+    "PIL": logging.WARNING,
+    "requests": logging.WARNING,
+    "sqlalchemy": logging.WARNING,
+    "urllib3": logging.WARNING,
+}
+
+_HIDDEN = "[redacted]"
+_COLOR = re.compile(r"(\x1b\[[0-9;]*m)")
+_TELLING = r"(?:token|secret|password|passwd|api[_-]?key|authorization|signature|sig)"  # names of what is secret
+_TELLING_FIELD = re.compile(rf"(?i)(?:^|[_-]){_TELLING}$")
+_SECRETS = (
+    (re.compile(r"\b[MNO][\w-]{22,27}\.[\w-]{6,7}\.[\w-]{27,45}\b"), _HIDDEN),  # a Discord bot's token
+    (re.compile(r"\beyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*"), _HIDDEN),  # a JSON web token
+    (re.compile(r"\b(?:sk|pk|rk|hf|ghp|xox[abp])[-_][\w-]{8,}"), _HIDDEN),  # a key of OpenAI, Hugging Face and others
+    (re.compile(r"(/webhooks/\d+/)[\w.-]+"), rf"\1{_HIDDEN}"),
+    (re.compile(r"(/interactions/\d+/)[\w.-]+"), rf"\1{_HIDDEN}"),
+    (re.compile(r"(?i)\b(bearer|basic)(\s+)[\w.~+/-]{16,}=*"), rf"\1\2{_HIDDEN}"),
+    (
+        re.compile(
+            rf"""(?i)\b((?:[\w-]*[_-])?{_TELLING})(["'\\]*\s*[=:]\s*["'\\]*)(?!\[red)[^\s"'&,;<>(){{}}\\]{{4,}}"""
+        ),
+        rf"\1\2{_HIDDEN}",
+    ),
+    (re.compile(r"(\b[a-z][a-z0-9+.-]*://[^\s/:@]*:)[^\s/@]+@"), rf"\1{_HIDDEN}@"),  # a password in an address
+)
+
+
+def redact(text: str, secrets: Iterable[str] = ()) -> str:
+    """`text` without these `secrets`, and without whatever else has the shape of one."""
+    for secret in secrets:
+        text = text.replace(secret, _HIDDEN)
+    # Colours stand between words without a gap, so they are taken out of the way.
+    return "".join(part if part.startswith("\x1b") else _without_shapes(part) for part in _COLOR.split(text))
+
+
+def _without_shapes(text: str) -> str:
+    for shape, instead in _SECRETS:
+        text = shape.sub(instead, text)
+    return text
+
+
+def secrets_of(config: "Config") -> tuple[str, ...]:
+    """Every secret that is set in a configuration, the longest first."""
+    found = [getattr(config, name) for name in type(config).model_fields]
+    values = [value.get_secret_value() for value in found if isinstance(value, SecretStr)]
+    return tuple(sorted((value for value in values if len(value) >= 4), key=len, reverse=True))
+
+
+def configure(level: str, *, secrets: Iterable[str] = (), to: TextIO | None = None) -> None:
+    """Send all logs to `to` (by default the standard error output): for people on a terminal, else as JSON lines."""
+    stream = sys.stderr if to is None else to
+    shared: list[structlog.typing.Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_logger_name,
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.StackInfoRenderer(),
+        _without_telling_fields,
+    ]
+    render: list[structlog.typing.Processor] = [
+        structlog.processors.format_exc_info,
+        structlog.processors.JSONRenderer(ensure_ascii=False),
+    ]
+    if stream.isatty():
+        plain = structlog.dev.plain_traceback  # the default one shows the values of local variables
+        colors = not os.environ.get("NO_COLOR")
+        render = [structlog.dev.ConsoleRenderer(colors=colors, exception_formatter=plain)]
+    structlog.configure(
+        processors=[structlog.stdlib.filter_by_level, *shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+    )
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(
+        _Redacting(
+            tuple(secrets),
+            foreign_pre_chain=[*shared, structlog.stdlib.ExtraAdder()],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *render],
+        )
+    )
+    root = logging.getLogger()
+    for old in list(root.handlers):
+        root.removeHandler(old)
+    root.addHandler(handler)
+    root.setLevel(level.upper())
+    for name, least in _QUIETER.items():
+        logging.getLogger(name).setLevel(max(least, root.level))
+    logging.captureWarnings(capture=True)
+
+
+def _without_telling_fields(
+    _logger: object, _method: str, event: structlog.typing.EventDict
+) -> structlog.typing.EventDict:
+    return {name: _HIDDEN if value and _TELLING_FIELD.search(name) else value for name, value in event.items()}
+
+
+class _Redacting(structlog.stdlib.ProcessorFormatter):
+    """The last step before a line is written: what it renders, tracebacks included, without any secret."""
+
+    def __init__(self, secrets: tuple[str, ...], **given: Any) -> None:
+        super().__init__(**given)
+        self._known = secrets
+
+    def format(self, record: logging.LogRecord) -> str:
+        return redact(super().format(record), self._known)
