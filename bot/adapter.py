@@ -87,6 +87,11 @@ class Adapter(ABC):
         """One line for the person who started the bot: where to find it on this platform."""
         return f"{self.name}: on"
 
+    @property
+    def trouble(self) -> str:
+        """Why nobody can be heard on this platform just now; empty when all is well."""
+        return ""
+
     @abstractmethod
     def limits(self, channel: Channel) -> Limits:
         """What may be posted in this channel."""

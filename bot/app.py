@@ -11,16 +11,19 @@ from bot.config import Config
 from bot.conversation import Conversation
 from bot.discovery import Found, find_adapters, find_skills
 from bot.dispatch import Dispatch
+from bot.metrics import LAG, RUNNING, WAITING
 from bot.models import Models
 from bot.models.find import find_models
 from bot.server import Server
 from bot.version import __version__
+from bot.watchdog import Watchdog
 from storage import Store, open_store
 
 __all__ = ["Parley"]
 
 log = structlog.get_logger(__name__)
 
+MOST_LAG_SECONDS = 2.0  # a longer standstill of late is trouble
 DRAIN_SECONDS = 20
 RESTART_SECONDS = (1, 5, 15, 60, 300)  # before a platform that was lost is joined again
 
@@ -43,10 +46,15 @@ class Parley:
         self.skills = skills
         self.adapters = adapters
         self.off = off
-        self.server = Server(config.host, config.port)
+        token = config.web_token.get_secret_value() if config.web_token else ""
+        self.server = Server(config.host, config.port, self.troubles, token)
         usable = {found.name: found.skill for found in skills if found.skill is not None}
         conversation = Conversation(store, usable, models, {adapter.name: adapter for adapter in adapters})
         self.dispatch = Dispatch(store, conversation)
+        self.watchdog = Watchdog(conversation.cut_off)
+        RUNNING.set_function(lambda: self.dispatch.running)
+        WAITING.set_function(lambda: self.dispatch.waiting)
+        LAG.set_function(lambda: self.watchdog.lag)
         self._stopping = asyncio.Event()
 
     @classmethod
@@ -90,8 +98,24 @@ class Parley:
             ],
         }
 
+    async def troubles(self) -> dict[str, str]:
+        """What keeps the bot from working just now, by part; empty when it is ready."""
+        found = {adapter.name: adapter.trouble for adapter in self.adapters if adapter.trouble}
+        try:
+            async with asyncio.timeout(2):
+                await self.store.ping()
+        except Exception as error:  # noqa: BLE001 - whatever it is, storage is not ready
+            found["storage"] = type(error).__name__
+        if self.watchdog.lag > MOST_LAG_SECONDS:
+            found["event loop"] = f"stood still for {self.watchdog.lag:.1f} s"
+        return found
+
     async def run(self, ready: Callable[[], None]) -> None:
         """Serve until `stop`. `ready` is called once everything that is on listens. Raises `PortTaken`."""
+        with self.watchdog:
+            await self._run(ready)
+
+    async def _run(self, ready: Callable[[], None]) -> None:
         serving = any(True for adapter in self.adapters for _ in adapter.routes())
         if serving:
             await self.server.start(self.adapters)

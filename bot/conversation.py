@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 import json
 import secrets
+import time
 from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -20,10 +21,12 @@ from bot.delivery import Answer, Delivery
 from bot.errors import UserError
 from bot.forms import fill
 from bot.messages import Attachment, Channel, Message, Said
+from bot.metrics import MODEL_CALLS, SECONDS, TOKENS, TURNS
 from bot.models import Models, TurnModels, Usage
 from bot.policy import permit, settings_of
 from bot.routing import choose
 from bot.skill import Piece, Pieces, Skill, Turn
+from bot.watchdog import SkillBlocked
 from storage import Bill, File, Heard, Line, Store
 
 __all__ = ["Conversation", "Running", "packed", "unpacked"]
@@ -37,6 +40,7 @@ TOO_OLD_SECONDS = 600
 INTERRUPTED = "Interrupted by a restart. Please ask again."
 EXPIRED = "I was away when you asked this, and it has been a while. Please ask again if it still matters."
 STOPPED = "Stopped."
+CUT_OFF = "“{}” was switched off because it kept everything else waiting. Whoever runs this bot finds more in the log."
 NOTHING_SAID = "I got an empty answer from the model. Please ask again, perhaps in other words."
 
 _MESSAGE = TypeAdapter(Message)
@@ -109,10 +113,16 @@ class Conversation:
         self._skills = skills
         self._models = models
         self._adapters = adapters
+        self._cut_off: set[str] = set()
+
+    def cut_off(self, skill: str) -> None:
+        """Switch a skill off until the next start: it kept everybody else waiting."""
+        self._cut_off.add(skill)
 
     async def answer(self, running: Running) -> None:
         """Answer one message. Whatever happens, it ends with something that its author can see."""
         message, answer, bill = running.message, Answer(), _Bill()
+        began, outcome = time.monotonic(), "answered"
         adapter = self._adapters[message.channel.platform]
         begin = _Once(lambda: self._store.begin(running.heard))
 
@@ -136,9 +146,15 @@ class Conversation:
                 answer.add_sentence(running.stopped or NOTHING_SAID)
             elif running.stopped:
                 answer.footers.append(running.stopped)
+            outcome = "stopped" if running.stopped else outcome
         except UserError as error:
+            outcome = "explained"
             answer.add_sentence(str(error))
+        except SkillBlocked:
+            outcome = "cut off"
+            answer.add_sentence(CUT_OFF.format(bill.skill))
         except Exception:
+            outcome = "failed"
             reference = secrets.token_hex(3)
             log.exception("a skill failed", reference=reference, skill=bill.skill, heard=running.heard)
             answer.add_sentence(f"Something went wrong on my side (reference {reference}).")
@@ -149,10 +165,13 @@ class Conversation:
             answer.clear()
         await self._remember(running.heard, running.message, answer, bill, withdrawn=running.withdrawn)
         await self._deliver(running.heard, message, delivery)
+        SECONDS.labels(message.channel.platform).observe(time.monotonic() - began)
+        TURNS.labels(message.channel.platform, outcome).inc()
 
     async def turn_away(self, running: Running, why: str) -> None:
         """Close a question with a word of why it is not answered."""
         answer = Answer(text=why)
+        TURNS.labels(running.message.channel.platform, "turned away").inc()
         await self._remember(running.heard, running.message, answer, _Bill(), withdrawn=True)
         await self._deliver(running.heard, running.message, self._redelivery(running, answer))
 
@@ -168,6 +187,8 @@ class Conversation:
         bill.skill = bill.skill or choice.skill.name
         chosen = await self._store.chosen(_settings_key(message.channel), choice.skill.name)
         permit(message, choice.skill, chosen)
+        if choice.skill.name in self._cut_off:
+            raise UserError(CUT_OFF.format(choice.skill.name))
         adapter = self._adapters[message.channel.platform]
 
         async def read(attachment: Attachment) -> Attachment:
@@ -296,6 +317,9 @@ class _Bill:
         self.used: list[Bill] = []
 
     def add(self, usage: Usage) -> None:
+        MODEL_CALLS.labels(usage.provider, usage.model, usage.role).inc()
+        TOKENS.labels(usage.provider, usage.model, "in").inc(usage.input_tokens)
+        TOKENS.labels(usage.provider, usage.model, "out").inc(usage.output_tokens)
         self.used.append(
             Bill(
                 usage.provider,

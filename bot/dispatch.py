@@ -13,6 +13,7 @@ from bot.adapter import PostFailed
 from bot.conversation import INTERRUPTED, Conversation, Running, packed, unpacked
 from bot.markup import clean, clean_name
 from bot.messages import Attachment, Channel, Message, Person, Quote
+from bot.metrics import HEARD
 from storage import Heard, Store
 
 __all__ = ["Dispatch", "Load"]
@@ -67,6 +68,7 @@ class Dispatch:
         if heard is None:
             log.info("heard again", platform=message.channel.platform)
             return False
+        HEARD.labels(message.channel.platform).inc()
         log.info("heard", heard=heard, platform=message.channel.platform, characters=len(message.text))
         running = Running(heard, message)
         if self._closing:
@@ -116,6 +118,16 @@ class Dispatch:
         return False
 
     # What the application calls.
+
+    @property
+    def running(self) -> int:
+        """How many turns are running."""
+        return len(self._running)
+
+    @property
+    def waiting(self) -> int:
+        """How many turns are waiting."""
+        return sum(len(queue) for queue in self._waiting.values())
 
     async def recover(self, platforms: Iterable[str]) -> int:
         """Take up everything that an earlier process left undone on these platforms; returns how many."""

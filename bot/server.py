@@ -1,10 +1,13 @@
-"""The one HTTP server that all adapters share, and `/healthz`."""
+"""The one HTTP server that all adapters share, and what it says about the bot itself: is it alive, ready, busy?"""
 
-from collections.abc import Iterable
+import hmac
+import ipaddress
+from collections.abc import Awaitable, Callable, Iterable
 
 from aiohttp import web
 
 from bot.adapter import Adapter
+from bot.metrics import rendered
 
 __all__ = ["PortTaken", "Server"]
 
@@ -16,35 +19,43 @@ class PortTaken(Exception):
 
 
 class Server:
-    """Serves the routes of every adapter on one address."""
+    """Serves the routes of every adapter on one address.
 
-    def __init__(self, host: str, port: int) -> None:
+    `troubles` says what keeps the bot from working, by part; empty when it is ready. `/metrics` is shown to this
+    machine, and to whoever brings `token`.
+    """
+
+    def __init__(
+        self, host: str, port: int, troubles: Callable[[], Awaitable[dict[str, str]]], token: str = ""
+    ) -> None:
         self._host = host
-        self._port = port
+        self._troubles = troubles
+        self._token = token
         self._runner: web.AppRunner | None = None
         self.port = port
 
     async def start(self, adapters: Iterable[Adapter]) -> None:
         """Bind and listen; `port` is then the real one. Raises `PortTaken`."""
         application = web.Application(client_max_size=_BODY_BYTES)
-        application.router.add_get("/healthz", _alive)
+        application.router.add_get("/healthz", self._alive)
+        application.router.add_get("/readyz", self._ready)
+        application.router.add_get("/metrics", self._metrics)
         for adapter in adapters:
             application.router.add_routes(adapter.routes())
         self._runner = web.AppRunner(
             application, access_log=None, shutdown_timeout=5, keepalive_timeout=15, handle_signals=False
         )
         await self._runner.setup()
-        site = web.TCPSite(self._runner, self._host, self._port)
+        site = web.TCPSite(self._runner, self._host, self.port)
         try:
             await site.start()
         except OSError as error:
             await self.close()
             raise PortTaken(
-                f"{self._host}:{self._port} cannot be used: {error.strerror or error}. "
+                f"{self._host}:{self.port} cannot be used: {error.strerror or error}. "
                 "Perhaps another program uses it: stop that one, or choose another port with PORT=…"
             ) from None
-        addresses = self._runner.addresses
-        self.port = addresses[0][1] if addresses else self._port
+        self.port = self._runner.addresses[0][1]
 
     async def close(self) -> None:
         """Stop listening and end what is being served."""
@@ -52,7 +63,25 @@ class Server:
             runner, self._runner = self._runner, None
             await runner.cleanup()
 
+    async def _alive(self, _request: web.Request) -> web.Response:
+        return web.Response(text="ok\n")
 
-async def _alive(request: web.Request) -> web.Response:
-    del request
-    return web.Response(text="ok\n")
+    async def _ready(self, _request: web.Request) -> web.Response:
+        troubles = await self._troubles()
+        return web.json_response({"ready": not troubles, "troubles": troubles}, status=503 if troubles else 200)
+
+    async def _metrics(self, request: web.Request) -> web.Response:
+        given = request.headers.get("Authorization", "").removeprefix("Bearer ").encode()
+        allowed = bool(self._token) and hmac.compare_digest(given, self._token.encode())
+        if not allowed and not (_is_here(request.remote) and _is_here(request.url.host)):
+            return web.Response(status=403, text="Ask from this machine, or with PARLEY_WEB_TOKEN as a bearer token.\n")
+        return web.Response(body=rendered(), headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"})
+
+
+def _is_here(host: str | None) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host or "").is_loopback
+    except ValueError:
+        return False

@@ -48,6 +48,15 @@ class Store:
     async def close(self) -> None:
         await self.database.close()
 
+    async def ping(self) -> None:
+        """Raise when the database cannot be read and written."""
+
+        async def work(connection: AsyncConnection) -> None:
+            await connection.execute(select(1))
+
+        await self.database.read(work)
+        await self.database.write(work)
+
     # The inbox: received → running → answered → done, or failed, or expired.
 
     async def accept(self, key: tuple[str, str, str], event: str, body: str) -> int | None:
