@@ -159,6 +159,7 @@ class Conversation:
             log.exception("a skill failed", reference=reference, skill=bill.skill, heard=running.heard)
             answer.add_sentence(f"Something went wrong on my side (reference {reference}).")
         await models.close()
+        answer.settle()
         answer.footers.extend(notice for notice in models.notices if notice not in answer.footers)
 
         if running.withdrawn and not running.shown:

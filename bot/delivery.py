@@ -17,7 +17,7 @@ import structlog
 
 from bot.adapter import Adapter, Gone, PostFailed
 from bot.errors import UserError
-from bot.markup import clean, close, length, split
+from bot.markup import clean, close, length, split, tame
 from bot.messages import Attachment, Button, Channel, Footer, Reply, Status
 from bot.skill import Piece
 
@@ -61,6 +61,10 @@ class Answer:
                     self.footers.append(clean(text))
             case Status(text):
                 self.status = clean(text)
+
+    def settle(self) -> None:
+        """Nothing more will be said: what stands there now is what is shown and remembered."""
+        self.text = close(tame(self.text)).strip("\n")
 
     def add_sentence(self, sentence: str) -> None:
         """Add a remark of the bot's own in a paragraph of its own."""
@@ -173,12 +177,12 @@ class Delivery:
                 text = PLACEHOLDER
             if not text:
                 return []
-            parts = split(close(text), self._limits.characters)
+            parts = split(close(tame(text)), self._limits.characters)
             return [
                 *(Reply(part) for part in parts[:-1]),
                 Reply(parts[-1], buttons=(STOP,), running=True),
             ]
-        parts = split(close(answer.text), self._limits.characters)
+        parts = split(answer.text, self._limits.characters)
         footer = " · ".join(answer.footers)
         if footer and length(parts[-1]) + length(footer) + _FOOTER_ROOM > self._limits.characters:
             parts.append("")

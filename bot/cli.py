@@ -1,0 +1,153 @@
+"""The command line: run · try · doctor · skills.
+
+Nothing heavy is imported before a command needs it, so that `parley --help` answers at once.
+"""
+
+import contextlib
+import sys
+from collections.abc import Coroutine, Iterator
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
+import typer
+
+from bot.version import __version__
+
+if TYPE_CHECKING:
+    from bot.config import Config
+
+__all__ = ["main"]
+
+# What a supervisor may conclude from the exit code (see docs/operators.md); the numbers are those of sysexits.h.
+USAGE = 64
+UPSTREAM = 69
+INTERNAL = 70
+INPUT_OUTPUT = 74
+CONFIGURATION = 78
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Parley: a chatbot for Discord and Microsoft Teams, with a web page and a terminal of its own.",
+)
+
+
+def main() -> None:
+    """Run the command line and exit."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")  # a terminal that lacks a letter still shows the rest
+    try:
+        app(prog_name="parley")
+    except SystemExit as ending:
+        sys.exit(USAGE if ending.code == 2 else ending.code)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"parley {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """See each command's own --help."""
+
+
+@app.command()
+def run() -> None:
+    """Serve every platform that is set up, and the web page."""
+    with _reasons():
+        config = _config()
+        from bot import log
+        from bot.running import serve
+
+        log.configure(config.log_level, secrets=log.secrets_of(config))
+        _finish(serve(config))
+
+
+@app.command(name="try")
+def try_() -> None:
+    """Talk to Parley here in the terminal, or through a pipe."""
+    with _reasons():
+        config = _config()
+        from bot.running import chat
+
+        came = _finish(chat(config))
+    if not came:
+        raise typer.Exit(UPSTREAM)
+
+
+@app.command()
+def doctor() -> None:
+    """Say what is on, what is off, why, and what to do about it. Exits with 1 when something set up cannot work."""
+    with _reasons():
+        config = _config()
+        from bot import log
+        from bot.doctor import examine, show
+
+        log.configure("critical", secrets=log.secrets_of(config))
+        findings = _finish(examine(config))
+    if not show(findings):
+        raise typer.Exit(1)
+
+
+@app.command()
+def skills() -> None:
+    """List the installed skills: what each does, where it comes from, and which were refused and why."""
+    with _reasons():
+        from bot import log
+        from bot.printing import show_skills
+
+        log.configure("critical")
+        show_skills()
+
+
+def _config() -> "Config":
+    from bot.config import load_config
+
+    return load_config()
+
+
+def _finish(work: Coroutine[Any, Any, Any]) -> Any:
+    import asyncio
+
+    return asyncio.run(work)
+
+
+@contextlib.contextmanager
+def _reasons() -> Iterator[None]:
+    """Turn what keeps a command from working into a sentence and an exit code."""
+    from bot.config import ConfigError
+
+    try:
+        yield
+    except ConfigError as error:
+        _fail(CONFIGURATION, f"Parley cannot start with this configuration:\n{_indented(str(error))}")
+    except KeyboardInterrupt:
+        raise typer.Exit(130) from None
+    except typer.Exit:
+        raise
+    except Exception as error:
+        from bot.server import PortTaken
+        from storage import StorageError
+
+        if isinstance(error, StorageError | PortTaken):
+            _fail(INPUT_OUTPUT, str(error))
+        import structlog
+
+        structlog.get_logger(__name__).exception("ended by an error")
+        _fail(INTERNAL, f"Parley ended by an error of its own ({type(error).__name__}). The log above has the details.")
+
+
+def _fail(code: int, text: str) -> NoReturn:
+    print(text, file=sys.stderr, flush=True)
+    raise typer.Exit(code) from None
+
+
+def _indented(text: str) -> str:
+    return "\n".join(f"  {line}" for line in text.splitlines())

@@ -1,0 +1,240 @@
+"""`parley doctor`: what is on, what is off, why, and the one thing to do about it."""
+
+import asyncio
+import contextlib
+import socket
+import sys
+import tempfile
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bot.printing import Mark, show_rows
+
+if TYPE_CHECKING:
+    from bot.config import Config
+
+__all__ = ["Finding", "examine", "show"]
+
+_SECONDS = 10.0  # for a server to say something
+_DISCORD = "https://discord.com/api/v10"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """`wrong` is what is set up and cannot work; `off` is what nobody has set up, and no fault."""
+
+    mark: Mark
+    what: str
+    text: str
+
+
+async def examine(config: "Config") -> list[Finding]:
+    """Look at everything, change nothing but what a start would create too. A Parley that runs is not disturbed."""
+    found = [_python(), _folder(config)]
+    if found[-1].mark == "wrong":
+        return found  # nothing else can be tried without it
+    neighbour = await _answers(config)
+    found += [await _database(config, neighbour), _port(config, neighbour)]
+    found += await _parts(config)
+    found += await _servers(config)
+    return found
+
+
+def show(findings: Iterable[Finding]) -> bool:
+    """Print what was found; whether nothing is wrong."""
+    findings = list(findings)
+    show_rows((each.mark, each.what, each.text) for each in findings)
+    wrong = sum(each.mark == "wrong" for each in findings)
+    print()
+    print("Everything that is set up works." if not wrong else f"{wrong} of these need your attention: see “!!” above.")
+    return not wrong
+
+
+def _python() -> Finding:
+    return Finding("on", "python", ".".join(map(str, sys.version_info[:3])))
+
+
+def _folder(config: "Config") -> Finding:
+    try:
+        config.folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=config.folder) as file:
+            file.write(b"doctor")
+    except OSError as error:
+        text = f"{config.folder} cannot be written ({error.strerror}). Name a folder that can be with PARLEY_DATA."
+        return Finding("wrong", "data folder", text)
+    return Finding("on", "data folder", str(config.folder))
+
+
+async def _answers(config: "Config") -> bool:
+    """Whether a Parley is at work at this address already."""
+    import aiohttp
+
+    try:
+        async with (
+            aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=2)) as session,
+            session.get(f"http://{_near(config.host)}:{config.port}/healthz") as response,
+        ):
+            return response.status == 200 and (await response.content.read(16)).strip() == b"ok"
+    except (aiohttp.ClientError, TimeoutError, ValueError):
+        return False
+
+
+async def _database(config: "Config", neighbour: bool) -> Finding:
+    from storage import StorageError, open_store
+
+    try:
+        store = await open_store(config.database)
+    except StorageError as error:
+        if neighbour and str(error).startswith("Another Parley"):
+            return Finding("on", "database", "in use by the Parley that is running")
+        return Finding("wrong", "database", str(error))
+    path = store.database.path
+    await store.close()
+    return Finding("on", "database", str(path))
+
+
+def _port(config: "Config", neighbour: bool) -> Finding:
+    where = f"{config.host}:{config.port}"
+    if neighbour:
+        return Finding("on", "port", f"{where}, where a Parley is running")
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            config.host, config.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        with socket.socket(family, kind, protocol) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+    except OSError as error:
+        text = f"{where} cannot be used ({error.strerror}). Choose another with PORT=… or PARLEY_HOST=…"
+        return Finding("wrong", "port", text)
+    return Finding("on", "port", f"{where} is free" if config.port else "any that is free")
+
+
+async def _parts(config: "Config") -> list[Finding]:
+    """Platforms, models and skills as a start would find them, beside a database of their own."""
+    from bot.app import Parley
+
+    with tempfile.TemporaryDirectory() as folder:
+        database = f"sqlite:///{Path(folder) / 'doctor.db'}"
+        parley = await Parley.open(config.model_copy(update={"database_url": database}))
+        try:
+            rows = parley.report()
+        finally:
+            await parley.close()
+    return [_part(config, what, on, text) for what, on, text in rows]
+
+
+def _part(config: "Config", what: str, on: bool, text: str) -> Finding:
+    if on:
+        text = "served at this address" if text.startswith("http://") else text
+        return Finding("on", what, text.removeprefix(f"{what}: ").removeprefix("on: "))
+    return Finding("wrong" if what.startswith("skill ") or _is_wanted(config, what) else "off", what, text)
+
+
+def _is_wanted(config: "Config", what: str) -> bool:
+    """Whether somebody has set something for it: then that it is off is a fault."""
+    match what:
+        case "discord":
+            return config.discord_token is not None
+        case "teams":
+            return bool(config.teams_app_id or config.teams_app_password or config.teams_anonymous)
+        case "web":
+            return True
+        case _:
+            role = what.removesuffix(" model")
+            return bool(getattr(config, f"{role}_model", ()))
+
+
+async def _servers(config: "Config") -> list[Finding]:
+    """Ask the servers that the configuration names whether they are there and take the key."""
+    from bot.models.profiles import PROFILES, profile_for
+
+    asking = []
+    key = config.openai_api_key.get_secret_value() if config.openai_api_key else ""
+    if config.openai_base_url or key:
+        profile = profile_for(config.openai_base_url, keyed=bool(key)) if config.openai_base_url else PROFILES["openai"]
+        asking.append(_model_server(profile.label, profile.base_url, key))
+    if config.hf_token:
+        profile = PROFILES["huggingface"]
+        asking.append(_model_server(profile.label, profile.base_url, config.hf_token.get_secret_value()))
+    if config.discord_token:
+        asking.append(_discord(config))
+    if config.teams_app_id and config.teams_app_password:
+        asking.append(_teams(config))
+    return list(await asyncio.gather(*asking))
+
+
+async def _model_server(label: str, base_url: str, key: str) -> Finding:
+    from bot.models.listing import list_models
+
+    try:
+        listed = await list_models(base_url, key, _SECONDS)
+    except ValueError as error:
+        if str(error) in ("status 401", "status 403"):
+            return Finding("wrong", label, f"{base_url} refuses the key. Copy it again, or make a new one.")
+        return Finding("on", label, f"{base_url} answers, but lists no models")
+    except OSError:
+        return Finding("wrong", label, f"{base_url} does not answer. Start it, or correct OPENAI_BASE_URL.")
+    return Finding("on", label, f"{base_url} answers and lists {len(listed)} model(s)")
+
+
+async def _discord(config: "Config") -> Finding:
+    import aiohttp
+
+    assert config.discord_token is not None
+    token = config.discord_token.get_secret_value().removeprefix("Bot ")
+    try:
+        async with (
+            _session() as session,
+            session.get(
+                f"{config.discord_api or _DISCORD}/users/@me", headers={"Authorization": f"Bot {token}"}
+            ) as response,
+        ):
+            if response.status == 200:
+                name = (await response.json()).get("username", "")
+                return Finding("on", "discord sign-in", f"the token is good: it signs in as {name}")
+            if response.status in (401, 403):
+                text = "Discord refuses DISCORD_TOKEN. Make a new one: developer portal → your application → Bot."
+                return Finding("wrong", "discord sign-in", text)
+            status = f"it answers with status {response.status}"
+    except (aiohttp.ClientError, TimeoutError, ValueError) as error:
+        status = type(error).__name__
+    return Finding("wrong", "discord sign-in", f"Discord cannot be reached ({status}). Look at the network or a proxy.")
+
+
+async def _teams(config: "Config") -> Finding:
+    import aiohttp
+
+    assert config.teams_app_password is not None
+    form = {
+        "grant_type": "client_credentials",
+        "client_id": config.teams_app_id,
+        "client_secret": config.teams_app_password.get_secret_value(),
+        "scope": "https://api.botframework.com/.default",
+    }
+    address = f"{config.teams_login_url}/{config.teams_tenant_id}/oauth2/v2.0/token"
+    try:
+        async with _session() as session, session.post(address, data=form, allow_redirects=False) as response:
+            if response.status == 200:
+                return Finding("on", "teams sign-in", "the app's credentials are good")
+            if response.status in (400, 401, 403):
+                text = "Microsoft refuses TEAMS_APP_ID, TEAMS_APP_PASSWORD or TEAMS_TENANT_ID. Has the secret expired?"
+                return Finding("wrong", "teams sign-in", text)
+            status = f"status {response.status}"
+    except (aiohttp.ClientError, TimeoutError, ValueError) as error:
+        status = type(error).__name__
+    return Finding("wrong", "teams sign-in", f"{config.teams_login_url} cannot be used ({status}).")
+
+
+def _session() -> "contextlib.AbstractAsyncContextManager[aiohttp.ClientSession]":
+    import aiohttp
+
+    return aiohttp.ClientSession(trust_env=True, timeout=aiohttp.ClientTimeout(total=_SECONDS))
+
+
+def _near(host: str) -> str:
+    """Where this machine reaches what is bound to `host`."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - the name of every address
+    return f"[{host}]" if ":" in host else host

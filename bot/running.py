@@ -1,0 +1,115 @@
+"""A running Parley: from the command to the last answer, with its signals."""
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+import structlog
+
+from bot import log
+from bot.printing import show_report
+
+if TYPE_CHECKING:
+    from bot.config import Config
+
+__all__ = ["chat", "serve"]
+
+_log = structlog.get_logger(__name__)
+_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+_CONSOLE_LOG = "console.log"
+
+
+async def serve(config: "Config") -> None:
+    """Serve until a signal comes. Raises `StorageError` and `PortTaken`."""
+    with _signals() as stopping:
+        from bot.app import Parley
+
+        parley = await Parley.open(config)
+        try:
+            stopping.then(parley.stop)
+            await parley.run(lambda: show_report(parley.report()))
+        finally:
+            await parley.close()
+
+
+async def chat(config: "Config") -> bool:
+    """Talk in this terminal until the person leaves. `False` when an answer did not come. Raises `StorageError`."""
+    with _signals() as stopping, _log_in_file(config):
+        from bot.adapters.console import Console
+        from bot.app import Parley
+
+        parley = await Parley.open(config, only=(Console.name,))
+        try:
+            console = next(adapter for adapter in parley.adapters if isinstance(adapter, Console))
+            console.leave = stopping.stop
+            stopping.then(parley.stop, interrupted=console.interrupt)
+            await parley.run(lambda: console.welcome(parley.models.describe()["chat"]))
+            return not console.gave_up
+        finally:
+            await parley.close()
+
+
+class _Stopping:
+    """Whether to stop, and whom to tell. Once it has been told, the next signal ends the process at once."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._asked = False
+        self._stop: Callable[[], None] | None = None
+        self._interrupted: Callable[[], None] = self.stop
+
+    def then(self, stop: Callable[[], None], *, interrupted: Callable[[], None] | None = None) -> None:
+        """Call `stop` when asked to stop, also when that was before; `interrupted` is what Ctrl-C does instead."""
+        self._stop = stop
+        self._interrupted = interrupted or self.stop
+        if self._asked:
+            stop()
+
+    def stop(self) -> None:
+        for each in _SIGNALS:
+            self._loop.remove_signal_handler(each)
+            signal.signal(each, signal.SIG_DFL)
+        if not self._asked:
+            _log.info("stopping", remark="answers that are running are finished first; a second signal ends at once")
+        self._asked = True
+        if self._stop is not None:
+            self._stop()
+
+    def interrupt(self) -> None:
+        self._interrupted()
+
+
+@contextlib.contextmanager
+def _signals() -> Iterator[_Stopping]:
+    loop = asyncio.get_running_loop()
+    stopping = _Stopping()
+    loop.add_signal_handler(signal.SIGTERM, stopping.stop)
+    loop.add_signal_handler(signal.SIGINT, stopping.interrupt)
+    try:
+        yield stopping
+    finally:
+        for each in _SIGNALS:
+            loop.remove_signal_handler(each)
+
+
+@contextlib.contextmanager
+def _log_in_file(config: "Config") -> Iterator[None]:
+    """Keep the log out of the conversation, in a file that begins anew each time. Raises `StorageError`."""
+    from storage import StorageError
+
+    path = config.folder / _CONSOLE_LOG
+    try:
+        config.folder.mkdir(parents=True, exist_ok=True)
+        file = path.open("w", encoding="utf-8", errors="replace", buffering=1)
+    except OSError as error:
+        raise StorageError(
+            f"{path} cannot be written: {error.strerror}. Name a folder that can be written with PARLEY_DATA."
+        ) from None
+    with file:
+        log.configure(config.log_level, secrets=log.secrets_of(config), to=file)
+        try:
+            yield
+        finally:
+            log.configure(config.log_level, secrets=log.secrets_of(config))
