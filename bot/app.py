@@ -124,6 +124,7 @@ class Parley:
             adapter.status = self.status
         tasks = [asyncio.create_task(self._keep(adapter), name=adapter.name) for adapter in self.adapters]
         try:
+            await asyncio.sleep(0)  # each has taken its first step, and hears
             left = await self.dispatch.recover(adapter.name for adapter in self.adapters)
             log.info("ready", platforms=[adapter.name for adapter in self.adapters], left_from_before=left)
             ready()
