@@ -1,0 +1,208 @@
+"""kill -9 at every step, on Discord and on Teams: exactly one answer or one honest notice, and nothing paid twice."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import pytest
+
+from bot.config import Config
+from bot.conversation import INTERRUPTED
+from tests.fakes.discord import FakeDiscord, Post
+from tests.fakes.openai import FakeOpenAI
+from tests.fakes.teams import FakeTeams
+from tests.fakes.teams.world import Shown
+from tests.killpoint import STEPS
+
+ANSWER = "Lisbon is an hour behind."
+BEGUN = {  # by then something may have been paid for, and what was said is lost
+    "begun, nothing shown",
+    "shown, its id not stored",
+    "shown, its id stored",
+    "answered by the model, nothing kept",
+}
+DEADLINE = 20.0
+
+
+class Process:
+    """Parley as an operator's machine runs it: a process of its own."""
+
+    def __init__(self, environment: dict[str, str], folder: Path) -> None:
+        self._environment = {
+            "PATH": os.environ["PATH"],
+            "PYTHONPATH": str(Path(__file__).parent.parent),
+            "PARLEY_DATA": str(folder),
+            "PARLEY_PROBE": "0",
+            **environment,
+        }
+        self._process: asyncio.subprocess.Process | None = None
+        self.address = ""
+
+    async def start(self, step: str = "") -> None:
+        """Start it, to die at `step`, and wait until it says that it is ready."""
+        module = ["tests.killpoint", step] if step else ["bot"]
+        self._process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            *module,
+            "run",
+            env=self._environment,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.DEVNULL,
+        )
+        assert self._process.stdout is not None
+        async with asyncio.timeout(DEADLINE):
+            async for line in self._process.stdout:
+                if line.startswith(b"http://"):
+                    self.address = line.decode().partition("/?token=")[0]
+                    return
+        raise AssertionError("Parley did not start")
+
+    async def died(self) -> None:
+        """Wait for its sudden end."""
+        assert self._process is not None
+        async with asyncio.timeout(DEADLINE):
+            assert await self._process.wait() == -signal.SIGKILL
+
+    async def stop(self) -> None:
+        """End it as an operator would; it ends well."""
+        if self._process is not None and self._process.returncode is None:
+            self._process.terminate()
+            async with asyncio.timeout(25):
+                assert await self._process.wait() == 0
+
+    async def close(self) -> None:
+        if self._process is not None and self._process.returncode is None:
+            self._process.kill()
+            await self._process.wait()
+
+
+class Place(ABC):
+    """Where the question is asked. The platform keeps to its word: what is not acknowledged comes again."""
+
+    @abstractmethod
+    async def arrived(self, process: Process) -> None:
+        """Parley is there."""
+
+    @abstractmethod
+    async def ask(self) -> None:
+        """Ask the question."""
+
+    @abstractmethod
+    async def ask_again(self) -> None:
+        """The same event, delivered once more."""
+
+    @abstractmethod
+    def seen(self) -> list[str]:
+        """What the bot shows by now."""
+
+    @abstractmethod
+    async def until(self, true: Callable[[], bool]) -> None:
+        """Wait until it is true of what is seen."""
+
+
+class Discord(Place):
+    def __init__(self, discord: FakeDiscord) -> None:
+        self.discord = discord
+        self.ada = discord.person("Ada")
+        guild = discord.guild()
+        discord.join(guild, self.ada)
+        self.room = discord.channel(guild)
+        self.question: Post | None = None
+
+    async def arrived(self, process: Process) -> None:
+        await self.discord.online(within=DEADLINE)
+
+    async def ask(self) -> None:
+        self.question = await self.discord.say(self.room, self.ada, "What time is it in Lisbon?", mention_bot=True)
+
+    async def ask_again(self) -> None:
+        assert self.question is not None
+        await self.discord.publish_post(self.question)
+
+    def seen(self) -> list[str]:
+        return [post.content for post in self.discord.answers(self.room)]
+
+    async def until(self, true: Callable[[], bool]) -> None:
+        await self.discord.until(true, within=DEADLINE)
+
+
+class Teams(Place):
+    def __init__(self, teams: FakeTeams) -> None:
+        self.teams = teams
+        self.ada = teams.person("Ada")
+        self.conversation = teams.personal(self.ada)
+        self.activity = teams.message(self.conversation, self.ada, "What time is it in Lisbon?")
+
+    async def arrived(self, process: Process) -> None:
+        self.teams.bot_url = f"{process.address}/api/messages"
+
+    async def ask(self) -> None:
+        self.conversation.add(Shown(str(self.activity["id"]), self.ada.name, False, self.activity))
+        with contextlib.suppress(Exception):  # a bot that dies does not answer; Teams sends the message again
+            await self.teams.deliver(self.activity)
+
+    async def ask_again(self) -> None:
+        answered = await self.teams.deliver(self.activity)
+        assert answered.status in (200, 202)
+
+    def seen(self) -> list[str]:
+        return [shown.text for shown in self.teams.answers(self.conversation)]
+
+    async def until(self, true: Callable[[], bool]) -> None:
+        await self.teams.until(true, within=DEADLINE)
+
+
+@pytest.fixture
+async def openai() -> AsyncIterator[FakeOpenAI]:
+    async with FakeOpenAI() as openai:
+        openai.reply_with(ANSWER)
+        yield openai
+
+
+@pytest.fixture(params=["discord", "teams"])
+async def place(request: pytest.FixtureRequest) -> AsyncIterator[tuple[Place, dict[str, str]]]:
+    if request.param == "discord":
+        async with FakeDiscord() as discord:
+            yield (
+                Discord(discord),
+                {"DISCORD_TOKEN": discord.token, "PARLEY_DISCORD_API": discord.api, "PORT": "0"},
+            )
+    else:
+        async with FakeTeams() as teams:
+            yield Teams(teams), {**teams.environment(), "PORT": "0"}
+
+
+@pytest.mark.parametrize("step", STEPS)
+async def test_after_a_kill_there_is_one_answer_or_one_notice(
+    place: tuple[Place, dict[str, str]], openai: FakeOpenAI, config: Config, step: str
+) -> None:
+    there, environment = place
+    models = {"OPENAI_BASE_URL": openai.url, "OPENAI_API_KEY": openai.key}
+    process = Process({**environment, **models}, config.folder)
+    try:
+        if step.startswith("shown"):
+            openai.hold()  # so that a part of the answer is shown before there is the whole
+            await openai.release(3)
+        await process.start(step)
+        await there.arrived(process)
+        await there.ask()
+        await process.died()
+        await openai.release()
+        expected = INTERRUPTED if step in BEGUN else ANSWER
+        for _ in range(2 if step == "answer delivered, not recorded" else 1):
+            await process.start()
+            await there.arrived(process)
+            await there.ask_again()
+            await there.until(lambda: expected in there.seen())
+            await process.stop()
+        orphans = 1 if isinstance(there, Teams) and step == "shown, its id not stored" else 0
+        assert there.seen() == ["…"] * orphans + [expected]
+        assert len(openai.of()) <= 1
+    finally:
+        await process.close()
