@@ -41,6 +41,8 @@ class Limits:
     `typing` is how often, in seconds, the typing sign has to be renewed; 0 where there is none.
     `once` says that a post repeated with the same nonce is shown only once. Where it is false, an answer begins as a
     placeholder and everything later is an edit, which can be repeated without harm.
+    `resends` says that a message which `Host.heard` could not take comes again, or that its author is told by the
+    platform itself.
     """
 
     characters: int = 2000
@@ -49,13 +51,17 @@ class Limits:
     pace: float = 1.0
     typing: float = 8.0
     once: bool = True
+    resends: bool = False
 
 
 class Host(Protocol):
     """What the core offers to adapters."""
 
     async def heard(self, message: Message) -> bool:
-        """Take a question. When this returns, it is safely stored; `False` means it had been heard before."""
+        """Take a question. When this returns, it is safely stored; `False` means it had been heard before.
+
+        Raises what storage raises when it cannot be stored; its author has been told then, unless the platform resends.
+        """
 
     async def edited(self, message: Message) -> None:
         """A person changed what they said: the message as it is now."""

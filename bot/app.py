@@ -24,7 +24,6 @@ __all__ = ["Parley"]
 log = structlog.get_logger(__name__)
 
 MOST_LAG_SECONDS = 2.0  # a longer standstill of late is trouble
-DRAIN_SECONDS = 20
 RESTART_SECONDS = (1, 5, 15, 60, 300)  # before a platform that was lost is joined again
 
 
@@ -130,7 +129,7 @@ class Parley:
             ready()
             await self._stopping.wait()
         finally:
-            await self.dispatch.drain(DRAIN_SECONDS)
+            await self.dispatch.drain(self.config.drain)
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)

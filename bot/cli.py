@@ -28,6 +28,7 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # plain help is there in half the time
     help="Parley: a chatbot for Discord and Microsoft Teams, with a web page and a terminal of its own.",
 )
 
@@ -84,7 +85,10 @@ def try_() -> None:
 
 @app.command()
 def doctor() -> None:
-    """Say what is on, what is off, why, and what to do about it. Exits with 1 when something set up cannot work."""
+    """Say what is on, what is off, why, and what to do about it.
+
+    Exits with 1 when something that is set up cannot work.
+    """
     with _reasons():
         config = _config()
         from bot import log
@@ -98,7 +102,7 @@ def doctor() -> None:
 
 @app.command()
 def skills() -> None:
-    """List the installed skills: what each does, where it comes from, and which were refused and why."""
+    """List the installed skills, and those that were refused."""
     with _reasons():
         from bot import log
         from bot.printing import show_skills
@@ -133,14 +137,15 @@ def _reasons() -> Iterator[None]:
     except typer.Exit:
         raise
     except Exception as error:
+        import structlog
+
         from bot.server import PortTaken
         from storage import StorageError
 
         if isinstance(error, StorageError | PortTaken):
             _fail(INPUT_OUTPUT, str(error))
-        import structlog
-
-        structlog.get_logger(__name__).exception("ended by an error")
+        log = structlog.get_logger(__name__)
+        log.exception("ended by an error")
         _fail(INTERNAL, f"Parley ended by an error of its own ({type(error).__name__}). The log above has the details.")
 
 

@@ -110,6 +110,14 @@ class Config(BaseSettings):
         description="debug, info, warning or error",
     )
 
+    drain: float = Field(
+        20,
+        ge=0,
+        le=600,
+        validation_alias="PARLEY_DRAIN_SECONDS",
+        description="How long running answers may still take when Parley is stopped",
+    )
+
     # Special cases
     teams_anonymous: bool = Field(
         False,
@@ -182,7 +190,7 @@ class Config(BaseSettings):
             folder = value.expanduser()
         except RuntimeError:
             folder = value
-        if folder.parts[:1] == ("~",) or folder.is_file():
+        if str(folder).startswith("~") or folder.is_file():
             raise ValueError("has to name a folder: this account has none of its own, or a file is in its place")
         return folder
 

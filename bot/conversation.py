@@ -16,11 +16,11 @@ from typing import Any
 import structlog
 from pydantic import TypeAdapter
 
-from bot.adapter import Adapter, Gone
-from bot.delivery import Answer, Delivery
+from bot.adapter import Adapter, Gone, PostFailed
+from bot.delivery import Answer, Delivery, nonce_of
 from bot.errors import UserError
 from bot.forms import fill
-from bot.messages import Attachment, Channel, Message, Said
+from bot.messages import Attachment, Channel, Message, Reply, Said
 from bot.metrics import MODEL_CALLS, SECONDS, TOKENS, TURNS
 from bot.models import Models, TurnModels, Usage
 from bot.policy import permit, settings_of
@@ -41,6 +41,7 @@ INTERRUPTED = "Interrupted by a restart. Please ask again."
 EXPIRED = "I was away when you asked this, and it has been a while. Please ask again if it still matters."
 STOPPED = "Stopped."
 CUT_OFF = "“{}” was switched off because it kept everything else waiting. Whoever runs this bot finds more in the log."
+NOT_STORED = "I cannot take questions just now: there is a problem with my storage. Please ask again in a few minutes."
 NOTHING_SAID = "I got an empty answer from the model. Please ask again, perhaps in other words."
 
 _MESSAGE = TypeAdapter(Message)
@@ -168,6 +169,18 @@ class Conversation:
         await self._deliver(running.heard, message, delivery)
         SECONDS.labels(message.channel.platform).observe(time.monotonic() - began)
         TURNS.labels(message.channel.platform, outcome).inc()
+
+    async def excuse(self, message: Message) -> None:
+        """Tell somebody that their question could not even be stored, unless their platform sends it again."""
+        adapter = self._adapters[message.channel.platform]
+        if adapter.limits(message.channel).resends:
+            return
+        try:
+            await adapter.post(
+                message.channel, Reply(NOT_STORED), answers=message.id, nonce=nonce_of(message.channel, message.id, 0)
+            )
+        except PostFailed as error:
+            log.warning("nobody could be told that a question was lost", reason=str(error))
 
     async def turn_away(self, running: Running, why: str) -> None:
         """Close a question with a word of why it is not answered."""

@@ -21,7 +21,7 @@ from bot.markup import clean, close, length, split, tame
 from bot.messages import Attachment, Button, Channel, Footer, Reply, Status
 from bot.skill import Piece
 
-__all__ = ["Answer", "Delivery"]
+__all__ = ["Answer", "Delivery", "nonce_of"]
 
 log = structlog.get_logger(__name__)
 
@@ -206,7 +206,7 @@ class Delivery:
             return
         if part not in self.shown:
             await self._begin()
-            nonce = _nonce(self._channel, self._answers, part)
+            nonce = nonce_of(self._channel, self._answers, part)
             message_id = await self._adapter.post(self._channel, reply, answers=self._answers, nonce=nonce)
             self.shown[part] = message_id
             await self._posted(part, message_id)
@@ -217,6 +217,6 @@ class Delivery:
         self._replies[part] = reply
 
 
-def _nonce(channel: Channel, answers: str, part: int) -> str:
+def nonce_of(channel: Channel, answers: str, part: int) -> str:
     """The same for every attempt at the same part, and at most 25 characters, as Discord wants it."""
     return hashlib.sha256("\x1f".join((*channel.key, answers, str(part))).encode()).hexdigest()[:24]

@@ -64,7 +64,11 @@ class Dispatch:
     async def heard(self, message: Message) -> bool:
         """Take a question: once this returns it is stored, and will be answered even after a crash."""
         message = _cleaned(message)
-        heard = await self._store.accept(message.channel.key, message.id, packed(message))
+        try:
+            heard = await self._store.accept(message.channel.key, message.id, packed(message))
+        except Exception:
+            await self._conversation.excuse(message)
+            raise
         if heard is None:
             log.info("heard again", platform=message.channel.platform)
             return False

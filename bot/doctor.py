@@ -1,7 +1,6 @@
 """`parley doctor`: what is on, what is off, why, and the one thing to do about it."""
 
 import asyncio
-import contextlib
 import socket
 import sys
 import tempfile
@@ -10,7 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import aiohttp
+
 from bot.printing import Mark, show_rows
+from storage import StorageError, open_store
 
 if TYPE_CHECKING:
     from bot.config import Config
@@ -69,8 +71,6 @@ def _folder(config: "Config") -> Finding:
 
 async def _answers(config: "Config") -> bool:
     """Whether a Parley is at work at this address already."""
-    import aiohttp
-
     try:
         async with (
             aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=2)) as session,
@@ -82,8 +82,6 @@ async def _answers(config: "Config") -> bool:
 
 
 async def _database(config: "Config", neighbour: bool) -> Finding:
-    from storage import StorageError, open_store
-
     try:
         store = await open_store(config.database)
     except StorageError as error:
@@ -181,8 +179,6 @@ async def _model_server(label: str, base_url: str, key: str) -> Finding:
 
 
 async def _discord(config: "Config") -> Finding:
-    import aiohttp
-
     assert config.discord_token is not None
     token = config.discord_token.get_secret_value().removeprefix("Bot ")
     try:
@@ -205,8 +201,6 @@ async def _discord(config: "Config") -> Finding:
 
 
 async def _teams(config: "Config") -> Finding:
-    import aiohttp
-
     assert config.teams_app_password is not None
     form = {
         "grant_type": "client_credentials",
@@ -228,9 +222,7 @@ async def _teams(config: "Config") -> Finding:
     return Finding("wrong", "teams sign-in", f"{config.teams_login_url} cannot be used ({status}).")
 
 
-def _session() -> "contextlib.AbstractAsyncContextManager[aiohttp.ClientSession]":
-    import aiohttp
-
+def _session() -> aiohttp.ClientSession:
     return aiohttp.ClientSession(trust_env=True, timeout=aiohttp.ClientTimeout(total=_SECONDS))
 
 

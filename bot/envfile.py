@@ -2,6 +2,7 @@
 
 import difflib
 import io
+import logging
 import os
 import re
 from collections.abc import Collection, Mapping
@@ -12,9 +13,11 @@ from dotenv.parser import parse_stream
 
 __all__ = ["EnvFile", "read_env_file", "suggestion"]
 
+logging.getLogger("dotenv").setLevel(logging.ERROR)  # what it warns of is told of here, in better words
+
 _MOST_BYTES = 1024 * 1024
 _REFERENCE = re.compile(r"\$\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)\}")
-_CLOSE = 0.8  # how alike a foreign name has to be before it is taken for a slip of the pen
+_CLOSE = 0.85  # how alike a foreign name has to be before it is taken for a slip of the pen
 _ELSEWHERE = {  # what other programs call the same thing
     "DISCORD_BOT_TOKEN": "DISCORD_TOKEN",
     "HUGGINGFACE_TOKEN": "HF_TOKEN",

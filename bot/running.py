@@ -45,7 +45,7 @@ async def chat(config: "Config") -> bool:
             console = next(adapter for adapter in parley.adapters if isinstance(adapter, Console))
             console.leave = stopping.stop
             stopping.then(parley.stop, interrupted=console.interrupt)
-            await parley.run(lambda: console.welcome(parley.models.describe()["chat"]))
+            await parley.run(lambda: None)
             return not console.gave_up
         finally:
             await parley.close()

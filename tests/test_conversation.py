@@ -5,10 +5,13 @@ from collections.abc import AsyncGenerator, Sequence
 from dataclasses import replace
 
 import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.adapter import Gone, Limits, PostFailed
 from bot.config import Config
-from bot.conversation import INTERRUPTED, NOTHING_SAID, Running, packed
+from bot.conversation import INTERRUPTED, NOT_STORED, NOTHING_SAID, Running, packed
 from bot.dispatch import BUSY, Load
 from bot.errors import UserError
 from bot.markup import length
@@ -350,6 +353,25 @@ async def test_a_question_that_is_deleted_before_anything_was_said_is_not_answer
         assert room.adapter.shown == {}
         assert await store.history(message.channel.key, 10) == []
         assert await store.undone() == []
+
+
+async def test_a_question_that_cannot_be_stored_is_not_passed_over_in_silence(room: Room, store: Store) -> None:
+    async def no_more_pages(connection: AsyncConnection) -> None:
+        pages = (await connection.execute(text("PRAGMA page_count"))).scalar_one()
+        await connection.execute(text(f"PRAGMA max_page_count = {pages}"))
+
+    await store.database.write(no_more_pages)  # the disk is full
+    message = room.adapter.message("Hello? " + "x" * 10_000)
+    with pytest.raises(OperationalError, match="full"):
+        await room.dispatch.heard(message)
+    assert [reply.text for reply in room.adapter.answers_to(message)] == [NOT_STORED]
+    await store.database.write(room_again)
+    assert (await room.ask("And now?")).text == "You said: And now?"
+
+
+async def room_again(connection: AsyncConnection) -> None:
+    """There is room on the disk again."""
+    await connection.execute(text("PRAGMA max_page_count = 1000000"))
 
 
 # When more is asked than can be answered.

@@ -5,6 +5,7 @@ import contextlib
 import os
 import signal
 import sys
+import time
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -176,6 +177,35 @@ async def place(request: pytest.FixtureRequest) -> AsyncIterator[tuple[Place, di
     else:
         async with FakeTeams() as teams:
             yield Teams(teams), {**teams.environment(), "PORT": "0"}
+
+
+async def test_an_operator_who_stops_it_leaves_no_answer_hanging(
+    place: tuple[Place, dict[str, str]], openai: FakeOpenAI, config: Config
+) -> None:
+    there, environment = place
+    openai.hold()
+    await openai.release(3)
+    models = {"OPENAI_BASE_URL": openai.url, "OPENAI_API_KEY": openai.key}
+    process = Process({**environment, **models, "PARLEY_DRAIN_SECONDS": "1"}, config.folder)
+    try:
+        await process.start()
+        await there.arrived(process)
+        await there.ask()
+        await there.until(lambda: any("Lisbon" in text for text in there.seen()))
+        began = time.monotonic()
+        await process.stop()  # the model never says the rest
+        assert time.monotonic() - began < 10
+        (text,) = there.seen()
+        assert text.startswith("Lisbon")
+        assert INTERRUPTED in text
+        await process.start()
+        await there.arrived(process)
+        await there.ask_again()
+        await process.stop()
+        assert there.seen() == [text]
+        assert len(openai.of()) == 1
+    finally:
+        await process.close()
 
 
 @pytest.mark.parametrize("step", STEPS)
