@@ -127,6 +127,7 @@ class Parley:
             left = await self.dispatch.recover(adapter.name for adapter in self.adapters)
             log.info("ready", platforms=[adapter.name for adapter in self.adapters], left_from_before=left)
             ready()
+            tasks.append(asyncio.create_task(self._warm(), name="warming"))
             await self._stopping.wait()
         finally:
             await self.dispatch.drain(self.config.drain)
@@ -134,6 +135,13 @@ class Parley:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
             await self.server.close()
+
+    async def _warm(self) -> None:
+        """Do now what would make the first question slow."""
+        try:
+            await self.models.warm()
+        except Exception:
+            log.exception("the models could not be prepared; each question will try again")
 
     async def _keep(self, adapter: Adapter) -> None:
         """Keep one platform joined, whatever happens to it or to the others."""

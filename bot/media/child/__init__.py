@@ -1,0 +1,1 @@
+"""What runs in the child process of `bot.media.apart`. It imports nothing of Parley."""

@@ -1,0 +1,173 @@
+"""Jobs on sounds: measure one, or encode it anew. Runs in the child only."""
+
+import io
+import math
+from array import array
+from collections.abc import Iterator
+from operator import mul
+from typing import Any
+
+import av
+from av.error import FFmpegError
+
+from bot.media.child.refused import Refused
+
+__all__ = ["convert", "facts"]
+
+_RATE = 8000  # what the loudness is measured at, in samples a second
+_WINDOW = 160  # samples: 20 ms
+_SILENT = 32768 * 10 ** (-50 / 20)  # the level below which a window counts as silence: -50 dB of full scale
+_FORGIVEN = 50  # damaged packets in a row
+_DEMUXERS = {  # forced, so that no file can choose a playlist or another reader that opens things
+    "audio/ogg": "ogg",
+    "audio/mpeg": "mp3",
+    "audio/mp4": "mov",
+    "video/mp4": "mov",
+    "audio/wav": "wav",
+    "audio/flac": "flac",
+    "audio/webm": "matroska",
+    "audio/aac": "aac",
+    "audio/amr": "amr",
+    "audio/x-caf": "caf",
+    "audio/aiff": "aiff",
+}
+_TARGETS = {"mp3": ("libmp3lame", 16000), "wav": ("pcm_s16le", 16000), "ogg": ("libopus", 16000)}
+
+
+def facts(data: bytes, *, media_type: str, most_seconds: float) -> tuple[dict[str, Any], bytes]:
+    """Length, make and loudness, from decoding all of it."""
+    with _open(data, media_type) as container:
+        stream = _stream(container)
+        context = stream.codec_context
+        loudness = _Loudness()
+        length = _Length(most_seconds)
+        quiet = av.AudioResampler(format="s16", layout="mono", rate=_RATE)
+        for frame in _frames(container, stream, length):
+            for part in quiet.resample(frame):
+                loudness.hear(bytes(part.planes[0])[: part.samples * 2])
+        for part in quiet.resample(None):
+            loudness.hear(bytes(part.planes[0])[: part.samples * 2])
+        if not length.decoded:
+            raise Refused("damaged")
+        seen = {
+            "format": container.format.long_name or container.format.name,
+            "codec": context.codec.canonical_name,
+            "rate": context.sample_rate,
+            "channels": context.channels,
+            "seconds": round(length.decoded, 3),
+            **loudness.summary(),
+        }
+    return seen, b""
+
+
+def convert(data: bytes, *, media_type: str, most_seconds: float, to: str) -> tuple[dict[str, Any], bytes]:
+    """The same sound as speech models like it: one channel, 16,000 samples a second."""
+    codec, rate = _TARGETS[to]
+    out = io.BytesIO()
+    length = _Length(most_seconds)
+    with _open(data, media_type) as source, av.open(out, "w", format=to) as target:
+        stream: Any = target.add_stream(codec, rate=rate, layout="mono")
+        if to != "wav":
+            stream.codec_context.bit_rate = 48_000
+        mono = av.AudioResampler(format=stream.codec_context.format, layout="mono", rate=rate)
+        for frame in _frames(source, _stream(source), length):
+            for part in mono.resample(frame):
+                target.mux(stream.encode(part))
+        for part in mono.resample(None):
+            target.mux(stream.encode(part))
+        target.mux(stream.encode(None))
+    if not length.decoded:
+        raise Refused("damaged")
+    return {"seconds": round(length.decoded, 3)}, out.getvalue()
+
+
+class _Length:
+    """The length so far, by decoded samples and by packets; whichever is longer is held against the limit."""
+
+    def __init__(self, most: float) -> None:
+        self.most = most
+        self.decoded = 0.0
+        self.packed = 0.0
+
+    def check(self) -> None:
+        if max(self.decoded, self.packed) > self.most:
+            raise Refused("seconds", most=self.most)
+
+
+class _Loudness:
+    """The loudness of every 20 ms."""
+
+    def __init__(self) -> None:
+        self._rest = b""
+        self._squares: list[float] = []  # the mean of each window
+        self._peak = 0
+
+    def hear(self, samples: bytes) -> None:
+        samples = self._rest + samples
+        whole = len(samples) // (2 * _WINDOW) * 2 * _WINDOW
+        self._rest = samples[whole:]
+        for at in range(0, whole, 2 * _WINDOW):
+            window = array("h", samples[at : at + 2 * _WINDOW])
+            self._squares.append(sum(map(mul, window, window)) / _WINDOW)
+            self._peak = max(self._peak, max(window), -min(window))
+
+    def summary(self) -> dict[str, Any]:
+        """Silence as a share and in seconds at the start; levels in dB of full scale, `None` for none at all."""
+        loud = [square >= _SILENT**2 for square in self._squares]
+        sounding = [square for square, is_loud in zip(self._squares, loud, strict=True) if is_loud]
+        before = loud.index(True) if sounding else len(loud)
+        return {
+            "silence": round(1 - len(sounding) / len(loud), 3) if loud else 1.0,
+            "leading_silence": round(before * _WINDOW / _RATE, 2),
+            "level": _decibels(math.sqrt(sum(sounding) / len(sounding))) if sounding else None,
+            "peak": _decibels(self._peak),
+        }
+
+
+def _decibels(amplitude: float) -> float | None:
+    return round(20 * math.log10(amplitude / 32768), 1) if amplitude else None
+
+
+def _open(data: bytes, media_type: str) -> Any:
+    return av.open(
+        io.BytesIO(data),
+        mode="r",
+        format=_DEMUXERS[media_type],
+        metadata_errors="replace",
+        options={"protocol_whitelist": "pipe", "probesize": "1000000"},
+    )
+
+
+def _stream(container: Any) -> Any:
+    if not container.streams.audio:
+        raise Refused("silent")
+    stream = container.streams.audio[0]
+    stream.codec_context.thread_count = 1
+    return stream
+
+
+def _frames(container: Any, stream: Any, length: _Length) -> Iterator[Any]:
+    """Every decoded frame. A damaged packet is passed over as players do; where nothing more can be read, it ends."""
+    damaged = 0
+    packets = container.demux(stream)
+    while True:
+        try:
+            packet = next(packets)
+        except (StopIteration, FFmpegError):
+            return
+        if packet.duration and packet.time_base:
+            length.packed += float(packet.duration * packet.time_base)
+        try:
+            frames = packet.decode()
+            damaged = 0
+        except FFmpegError:
+            damaged += 1
+            if damaged > _FORGIVEN:
+                return
+            continue
+        for frame in frames:
+            if frame.sample_rate:
+                length.decoded += frame.samples / frame.sample_rate
+            length.check()
+            yield frame
+        length.check()

@@ -1,0 +1,44 @@
+"""Models: what skills ask, and what answers them.
+
+A skill sees `TurnModels` only. `Models` knows which provider and model serve each role; providers speak to them.
+Importing this is cheap: the openai library, Pillow and PyAV are loaded when they are first needed.
+"""
+
+from bot.models.errors import (
+    BadReply,
+    Busy,
+    Empty,
+    ModelError,
+    NoCredit,
+    NotConfigured,
+    Refused,
+    Rejected,
+    TooLong,
+    Truncated,
+    Unavailable,
+)
+from bot.models.provider import Prompt, Provider, Role, Transcript, Usage, estimate_tokens
+from bot.models.turn import Choice, Models, TurnModels
+
+__all__ = [
+    "BadReply",
+    "Busy",
+    "Choice",
+    "Empty",
+    "ModelError",
+    "Models",
+    "NoCredit",
+    "NotConfigured",
+    "Prompt",
+    "Provider",
+    "Refused",
+    "Rejected",
+    "Role",
+    "TooLong",
+    "Transcript",
+    "Truncated",
+    "TurnModels",
+    "Unavailable",
+    "Usage",
+    "estimate_tokens",
+]

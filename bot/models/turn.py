@@ -1,0 +1,291 @@
+"""Which model serves which role, and the metered view of them that one turn gets."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+import structlog
+
+from bot.messages import Attachment, Status
+from bot.models.errors import BadReply, Busy, ModelError, NotConfigured, Refused, TooLong, Truncated
+from bot.models.provider import Prompt, Provider, Role, Transcript, Usage, estimate_tokens
+
+__all__ = ["Choice", "Models", "TurnModels"]
+
+log = structlog.get_logger(__name__)
+
+_LONGEST_WAIT = 20.0  # seconds that a busy model is waited for, once
+_UNSAID_WAIT = 2.0  # seconds to wait when it did not say how long
+_Made = TypeVar("_Made")
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A model of a provider; `model` may be empty: then the provider's own for the role."""
+
+    provider: Provider
+    model: str = ""
+
+    def model_for(self, role: Role) -> str:
+        return self.model or self.provider.model_for(role)
+
+
+class Models:
+    """The models of this installation, built once per process.
+
+    `roles` lists for each role what to ask, in this order. `off` says of a role that nobody serves why that is and
+    which one thing to set.
+    """
+
+    def __init__(
+        self,
+        roles: Mapping[Role, Sequence[Choice]],
+        *,
+        off: Mapping[Role, str] | None = None,
+        close: Callable[[], Awaitable[None]] | None = None,
+    ) -> None:
+        self._roles = {role: tuple(choices) for role, choices in roles.items()}
+        self._off = dict(off or {})
+        self._close = close
+
+    @property
+    def providers(self) -> tuple[Provider, ...]:
+        """Everyone who serves a role, each once."""
+        return tuple(dict.fromkeys(choice.provider for choices in self._roles.values() for choice in choices))
+
+    @property
+    def notices(self) -> tuple[str, ...]:
+        """What has to be said of these models wherever they are used."""
+        return tuple(dict.fromkeys(provider.notice for provider in self.providers if provider.notice))
+
+    def serves(self, role: Role) -> bool:
+        """Whether somebody serves this role, as far as is known now."""
+        return any(choice.model_for(role) for choice in self._roles.get(role, ()))
+
+    def describe(self) -> dict[Role, str]:
+        """For each role "label: model", or why it is off and the one thing to set."""
+        said: dict[Role, str] = {}
+        for role in (*self._roles, *(role for role in self._off if role not in self._roles)):
+            named = [f"{c.provider.label}: {c.model_for(role)}" for c in self._roles.get(role, ()) if c.model_for(role)]
+            said[role] = ", then ".join(named) if named else self.why_off(role)
+        return said
+
+    def why_off(self, role: Role) -> str:
+        """Why nobody serves this role, and the one thing to set."""
+        return self._off.get(role) or str(NotConfigured())
+
+    def choices(self, role: Role) -> tuple[Choice, ...]:
+        return self._roles.get(role, ())
+
+    def for_turn(
+        self,
+        record: Callable[[Usage], None],
+        before: Callable[[], Awaitable[None]],
+        waiting: Callable[[Status], None] | None = None,
+    ) -> "TurnModels":
+        """The models for one turn.
+
+        `before` is awaited once before the first call and may refuse it by raising; `record` is told what each call
+        used; `waiting`, where given, is told what to show while a busy model is waited for.
+        """
+        return TurnModels(self, record, before, waiting)
+
+    async def warm(self) -> None:
+        """Do now what would otherwise make the first question slow. What fails will be tried again at first need."""
+        await asyncio.gather(*(provider.prepare() for provider in self.providers))
+
+    async def close(self) -> None:
+        for provider in self.providers:
+            await provider.close()
+        if self._close:
+            await self._close()
+
+
+class TurnModels:
+    """What a skill may ask of models during one turn. Everything used is recorded, also when a call is cut short."""
+
+    def __init__(
+        self,
+        models: Models,
+        record: Callable[[Usage], None],
+        before: Callable[[], Awaitable[None]],
+        waiting: Callable[[Status], None] | None = None,
+    ) -> None:
+        self._models = models
+        self._record = record
+        self._before = before
+        self._waiting = waiting
+        self._allowed = False
+        self._asking = asyncio.Lock()
+        self._streams: list[AsyncGenerator[str, None]] = []
+        self._notices: dict[str, None] = {}
+
+    @property
+    def notices(self) -> tuple[str, ...]:
+        """What the providers that were used in this turn want said under the answer."""
+        return tuple(self._notices)
+
+    def chat(self, prompts: Sequence[Prompt], *, max_tokens: int | None = None) -> AsyncGenerator[str, None]:
+        """The answer, piece by piece. With pictures among the prompts, from the model that looks at pictures.
+
+        Raises a `ModelError`; after some text a `Truncated` or a `Refused`, and the text stays.
+        """
+        stream = self._chat(prompts, max_tokens)
+        self._streams.append(stream)
+        return stream
+
+    async def image(self, prompt: str, *, size: str = "", quality: str = "", count: int = 1) -> list[Attachment]:
+        """Pictures of what `prompt` says, as attachments with bytes. `size` as "1024x1024"."""
+        return await self._once(
+            "image",
+            lambda provider, model: provider.image(model, prompt, size=size, quality=quality, count=count),
+            Usage("", "", "image", pictures=count),
+        )
+
+    async def transcribe(self, sound: Attachment, *, language: str = "") -> Transcript:
+        """What is said in a sound that has its bytes; an empty text where nothing is."""
+        return await self._once(
+            "speech",
+            lambda provider, model: provider.transcribe(model, sound, language=language),
+            Usage("", "", "speech", seconds=sound.seconds or 0.0),
+        )
+
+    async def embed(self, texts: Sequence[str]) -> list[list[float]]:
+        """One vector for each text."""
+        tokens = estimate_tokens(Prompt("user", text) for text in texts)
+        return await self._once(
+            "embed",
+            lambda provider, model: provider.embed(model, texts),
+            Usage("", "", "embed", input_tokens=tokens),
+        )
+
+    async def close(self) -> None:
+        """End what a skill left running, so that it is on the bill before the turn is settled."""
+        for stream in self._streams:
+            await stream.aclose()
+
+    async def _chat(self, prompts: Sequence[Prompt], max_tokens: int | None) -> AsyncGenerator[str, None]:
+        role: Role = "vision" if any(prompt.pictures for prompt in prompts) else "chat"
+        attempts = _Attempts(role, self._models, self._waiting)
+        await self._ask_leave()
+        shortened = False
+        while True:
+            said = False
+            try:
+                provider, model = await attempts.current()
+                self._notice(provider)
+                async with aclosing(self._metered(provider, model, prompts, role, max_tokens)) as pieces:
+                    async for text in pieces:
+                        said = True
+                        yield text
+            except ModelError as error:
+                if said:
+                    raise
+                shorter = _shorter(prompts) if isinstance(error, TooLong) and not shortened else prompts
+                if len(shorter) < len(prompts):
+                    log.info("prompt shortened", left_out=len(prompts) - len(shorter))
+                    prompts, shortened = shorter, True
+                    continue
+                await attempts.after(error)
+            else:
+                return
+
+    async def _metered(
+        self, provider: Provider, model: str, prompts: Sequence[Prompt], role: Role, max_tokens: int | None
+    ) -> AsyncGenerator[str, None]:
+        told, answered, size = False, True, 0
+        try:
+            async with aclosing(provider.chat(model, prompts, role=role, max_tokens=max_tokens)) as pieces:
+                async for piece in pieces:
+                    if isinstance(piece, Usage):
+                        self._record(piece)
+                        told = True
+                    else:
+                        size += len(piece.encode("utf-8", "replace"))
+                        yield piece
+        except Exception as error:
+            answered = size > 0 or isinstance(error, (BadReply, Refused, Truncated))
+            raise
+        finally:
+            if answered and not told:
+                self._record(Usage(provider.name, model, role, estimate_tokens(prompts), -(-size // 4), estimated=True))
+
+    async def _once(
+        self, role: Role, call: Callable[[Provider, str], Awaitable[tuple[_Made, Usage]]], guess: Usage
+    ) -> _Made:
+        attempts = _Attempts(role, self._models, self._waiting)
+        await self._ask_leave()
+        while True:
+            try:
+                provider, model = await attempts.current()
+                self._notice(provider)
+                try:
+                    made, usage = await call(provider, model)
+                except asyncio.CancelledError:  # the server may have done the work by now
+                    self._record(replace(guess, provider=provider.name, model=model, estimated=True))
+                    raise
+            except ModelError as error:
+                await attempts.after(error)
+            else:
+                self._record(usage)
+                return made
+
+    async def _ask_leave(self) -> None:
+        async with self._asking:
+            if not self._allowed:
+                await self._before()
+                self._allowed = True
+
+    def _notice(self, provider: Provider) -> None:
+        if provider.notice:
+            self._notices[provider.notice] = None
+
+
+class _Attempts:
+    """What to ask now, and after an error."""
+
+    def __init__(self, role: Role, models: Models, waiting: Callable[[Status], None] | None) -> None:
+        self._role = role
+        self._choices = models.choices(role)
+        self._off = models.why_off(role)
+        self._waiting = waiting
+        self._at = 0
+        self._waited = False
+
+    async def current(self) -> tuple[Provider, str]:
+        """Raises `NotConfigured` where this choice cannot serve the role."""
+        if not self._choices:
+            raise NotConfigured(self._off)
+        choice = self._choices[self._at]
+        await choice.provider.prepare()
+        model = choice.model_for(self._role)
+        if not model:
+            raise NotConfigured(self._off)
+        return choice.provider, model
+
+    async def after(self, error: ModelError) -> None:
+        """Go on to the next choice, or wait for a busy model if it is the last; raises `error` where all is done."""
+        if not error.passes_on:
+            raise error
+        if self._at + 1 < len(self._choices):
+            self._at += 1
+            log.warning("next model", role=self._role, after=type(error).__name__)
+            return
+        if not isinstance(error, Busy) or self._waited:
+            raise error
+        wait = _UNSAID_WAIT if error.wait is None else error.wait
+        if wait > _LONGEST_WAIT:
+            raise error
+        self._waited = True
+        if self._waiting:
+            self._waiting(Status("The model is busy; I am waiting for it …"))
+        await asyncio.sleep(wait)
+
+
+def _shorter(prompts: Sequence[Prompt]) -> Sequence[Prompt]:
+    """Without the older half of the conversation; the instructions and the question stay."""
+    talk = [index for index, prompt in enumerate(prompts) if prompt.role != "system"][:-1]
+    dropped = set(talk[: -(-len(talk) // 2)])
+    return [prompt for index, prompt in enumerate(prompts) if index not in dropped]

@@ -1,0 +1,183 @@
+"""Requests to one model server: tried again where that helps, changed where the server wants it otherwise."""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Sequence
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import orjson
+import structlog
+
+from bot.models.breaker import Breaker
+from bot.models.connection import Connection
+from bot.models.errors import NotConfigured, Unavailable
+from bot.models.faults import Fault, connection_fault, server_fault
+from bot.models.profiles import Profile
+from bot.models.provider import Role
+from bot.models.quirks import Quirks
+
+if TYPE_CHECKING:
+    from httpx2 import Response
+    from openai import AsyncOpenAI
+
+__all__ = ["BrokenOff", "Wire", "next_block", "read_whole"]
+
+log = structlog.get_logger(__name__)
+
+_PAUSES = (0.4, 0.9)  # seconds before the first and the second further attempt, more or less
+_MOST_LESSONS = 4
+_ALERT_AGAIN = 600.0  # seconds between two alerts about the same wrong key
+
+
+class Wire:
+    """The way to one server. `post` returns a response whose status is good and whose body is still to be read."""
+
+    def __init__(self, profile: Profile, key: str, connection: Connection) -> None:
+        self.profile = profile
+        self.breaker = Breaker()
+        self._key = key
+        self._connection = connection
+        self._client: AsyncOpenAI | None = None
+        self._quirks: dict[str, Quirks] = {}
+        self._alerted = float("-inf")
+        parts = urlsplit(profile.base_url)
+        self._host = f"{parts.hostname}:{parts.port}" if parts.port else str(parts.hostname)
+
+    async def open(self) -> "AsyncOpenAI":
+        if self._client is None:
+            self._client = await self._connection.client(self.profile, self._key)
+        return self._client
+
+    async def post(
+        self,
+        path: str,
+        body: dict[str, Any],
+        *,
+        role: Role,
+        first: float,
+        until: float,
+        retries: int = 2,
+        files: Sequence[tuple[str, tuple[str, bytes, str]]] = (),
+    ) -> "tuple[Response, float]":
+        """Post `body`, as JSON or with `files` as a form.
+
+        Every attempt may take `first` seconds to its headers, all together until the loop's time `until`. Returns the
+        response and the time until which its first piece is due. Raises a `ModelError`.
+        """
+        model = str(body["model"])
+        quirks = self._quirks.setdefault(model, Quirks())
+        lessons = tried = 0
+        while True:
+            if self.breaker.open:
+                raise Unavailable(self.profile.spoken)
+            asked = quirks.apply(body)
+            due = min(asyncio.get_running_loop().time() + first, until)
+            answer = await self._try(path, asked, model, role, due, files)
+            if not isinstance(answer, Fault):
+                self.breaker.worked()
+                return answer, due
+            if self._may_learn(answer) and lessons < _MOST_LESSONS and quirks.learn(asked, answer.param, answer.text):
+                lessons += 1
+                continue
+            self._report(answer, model, path)
+            pause = _PAUSES[min(tried, len(_PAUSES) - 1)] * random.uniform(0.75, 1.25)  # noqa: S311 - no secret
+            if not answer.again or tried >= retries or asyncio.get_running_loop().time() + pause > until:
+                raise answer.error
+            tried += 1
+            await asyncio.sleep(pause)
+
+    async def _try(
+        self,
+        path: str,
+        body: dict[str, Any],
+        model: str,
+        role: Role,
+        due: float,
+        files: Sequence[tuple[str, tuple[str, bytes, str]]],
+    ) -> "Response | Fault":
+        import httpx2
+        from openai import APIConnectionError, APIStatusError, AsyncStream, OpenAIError
+
+        client = await self.open()
+        request: dict[str, Any] = {"content": orjson.dumps(body)}
+        if files:
+            fields = {key: str(value) for key, value in body.items()}
+            request = {
+                "body": fields,
+                "files": list(files),
+                "options": {"headers": {"Content-Type": "multipart/form-data"}},
+            }
+        try:
+            async with asyncio.timeout_at(due) as waiting:
+                answer: Any = await client.post(
+                    path, cast_to=httpx2.Response, stream=True, stream_cls=AsyncStream[object], **request
+                )
+                response: Response = answer
+                return response
+        except TimeoutError as error:
+            if waiting.expired():
+                return Fault(Unavailable(self.profile.spoken), code="no answer in time")
+            return connection_fault(self.profile, error)
+        except APIStatusError as error:
+            return server_fault(self.profile, model, role, error.status_code, error.body, error.response.headers)
+        except APIConnectionError as error:
+            return connection_fault(self.profile, error.__cause__ or error)
+        except OpenAIError as error:
+            return connection_fault(self.profile, error)
+        except _wire_errors() as error:
+            return connection_fault(self.profile, error)
+
+    @staticmethod
+    def _may_learn(fault: Fault) -> bool:
+        return fault.status in (400, 422) or (fault.status == 500 and "template" in fault.text.lower())
+
+    def _report(self, fault: Fault, model: str, path: str) -> None:
+        facts = {"host": self._host, "path": path, "model": model, "status": fault.status, "code": fault.code}
+        now = asyncio.get_running_loop().time()
+        if isinstance(fault.error, NotConfigured) and fault.status in (401, 403):
+            if now - self._alerted < _ALERT_AGAIN:
+                return
+            self._alerted = now
+            log.error("model server does not accept the key", setting=self.profile.key_name, **facts)
+        else:
+            log.warning("model call failed", says=type(fault.error).__name__, **facts)
+        if isinstance(fault.error, Unavailable) and self.breaker.failed():
+            log.error("model server is left alone for a while", host=self._host)
+
+
+class BrokenOff(Exception):
+    """The connection ended in the middle of an answer; the text is what kind of end it was."""
+
+
+async def next_block(blocks: AsyncIterator[bytes], until: float) -> bytes | None:
+    """The next bytes, `None` at the end. Raises `TimeoutError` when none come until then, and `BrokenOff`."""
+    if asyncio.get_running_loop().time() >= until:
+        raise TimeoutError
+    try:
+        async with asyncio.timeout_at(until):
+            return await anext(blocks, None)
+    except TimeoutError:
+        raise
+    except _wire_errors() as error:
+        raise BrokenOff(type(error).__name__) from error
+
+
+async def read_whole(response: "Response", until: float, most: int) -> bytes:
+    """The body of a response that is not a stream. Raises as `next_block` does, and `ValueError` above `most` bytes."""
+    blocks = response.aiter_bytes()
+    body = bytearray()
+    while (block := await next_block(blocks, until)) is not None:
+        body += block
+        if len(body) > most:
+            raise ValueError("too long")
+    return bytes(body)
+
+
+def _wire_errors() -> tuple[type[Exception], ...]:
+    """Whatever the libraries below may raise when a connection fails. Loaded by the time one can."""
+    import aiohttp
+    import anyio
+    import httpx2
+
+    return (aiohttp.ClientError, httpx2.HTTPError, anyio.EndOfStream, OSError)
