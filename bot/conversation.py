@@ -217,6 +217,7 @@ class Conversation:
             request=fill(choice.skill.request_type, choice.words, dict(choice.given)),
             history=await self._history(message.channel),
             models=models,
+            skills={skill.name: skill.help for skill in self._skills.values()},
             _read=read,
             _ask=ask,
         )

@@ -5,7 +5,7 @@ ask for). It yields pieces of an answer; the bot sends them. There is nothing on
 get past a limit, post elsewhere or leave a reply hanging.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, get_args, get_origin
 
@@ -54,7 +54,7 @@ class Turn(Generic[S, R]):
     """One question on its way to its answer.
 
     `history` is what was visibly said before in this channel, oldest first. `models` are the models of this
-    installation; whatever they use is written on the bill of this turn.
+    installation; whatever they use is written on the bill of this turn. `skills` are all there are: name → help.
     """
 
     message: Message
@@ -62,6 +62,7 @@ class Turn(Generic[S, R]):
     request: R
     history: tuple[Said, ...]
     models: "TurnModels"
+    skills: Mapping[str, str]
     _read: Callable[[Attachment], Awaitable[Attachment]]
     _ask: Callable[[str, str], Pieces]
 

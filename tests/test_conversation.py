@@ -261,6 +261,13 @@ async def test_a_picture_is_drawn_and_described_for_those_who_cannot_see_it(conf
         assert any("[picture: a fox in the snow]" in prompt.text for prompt in room.model.asked[-1])
 
 
+async def test_help_says_what_there_is_but_a_request_for_help_is_for_the_model(room: Room) -> None:
+    told = (await room.ask("help")).text
+    assert all(name in told for name in ("chat", "describe", "draw", "transcribe"))
+    assert "Draw a picture" in (await room.ask("help draw")).text
+    assert (await room.ask("Help me write a letter")).text == "You said: Help me write a letter"
+
+
 async def test_drawing_nothing_is_asked_about(room: Room) -> None:
     assert "draw a fox" in (await room.ask("draw")).text
 

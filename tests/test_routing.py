@@ -29,6 +29,7 @@ def said(text: str, *attachments: Attachment, **given: Any) -> Message:
         (said("/draw a fox"), "draw", "a fox"),
         (said("DRAW"), "draw", ""),
         (said("drawing is fun"), "chat", "drawing is fun"),
+        (said("help"), "help", ""),
         (said("chat with me"), "chat", "chat with me"),
         (said("What is this?", PICTURE), "describe", "What is this?"),
         (said("", PICTURE), "describe", ""),
@@ -52,7 +53,7 @@ def test_the_expected_skill_gets_the_words_that_are_meant_for_it(message: Messag
 
 
 def test_a_name_that_nobody_has_is_answered_with_those_that_exist() -> None:
-    with pytest.raises(UserError, match="chat, describe, draw, transcribe"):
+    with pytest.raises(UserError, match="chat, describe, draw, help, transcribe"):
         choose(said("hi", skill="dance"), SKILLS)
 
 
