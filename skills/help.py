@@ -21,6 +21,6 @@ class Help(Skill[Settings, HelpRequest]):
         lines = [f"- **{name}**: {help_}" for name, help_ in turn.skills.items() if asked in ("", name)]
         yield "\n".join(["Here is what I can do:" if not asked else "", *lines]).strip()
         yield (
-            "\n\nJust talk to me; a picture or a voice note needs no word at all. Begin with a skill's name to call it, "
+            "\n\nJust talk to me; a picture or a voice note needs no word. Begin with a skill's name to call it, "
             "for example “draw a fox in the snow”. Reply to a message to speak about it."
         )

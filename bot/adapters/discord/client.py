@@ -1,0 +1,172 @@
+"""discord.py's client, set up to hear what is said to the bot and nothing else."""
+
+import functools
+import logging
+import sys
+import traceback
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import aiohttp
+import discord
+import structlog
+import yarl
+from discord.gateway import ReconnectWebSocket
+
+from bot.adapter import Host
+from bot.adapters.discord.endpoints import gateway_found
+from bot.adapters.discord.hearing import addressed, heard_message, person_of, place
+from bot.adapters.discord.showing import ACTION
+from bot.messages import Channel
+
+__all__ = ["Client", "keep_private"]
+
+log = structlog.get_logger(__name__)
+
+INTENTS = discord.Intents(guilds=True, guild_messages=True, dm_messages=True)  # none of them privileged
+PERMISSIONS = discord.Permissions(
+    view_channel=True,
+    send_messages=True,
+    send_messages_in_threads=True,
+    attach_files=True,
+    read_message_history=True,
+)
+LAUNCHES = 12  # attempts at a shard's first connection, 5 s apart
+_TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=15)
+_LONGEST_PAUSE = 4  # as a power of two: 16 s between attempts at a lost gateway
+
+
+def keep_private() -> None:
+    """Keep message texts and tokens, which discord.py logs at DEBUG, out of every log."""
+    level = max(logging.INFO, logging.getLogger().getEffectiveLevel())
+    for name in ("discord", *(name for name in logging.root.manager.loggerDict if name.startswith("discord."))):
+        logging.getLogger(name).setLevel(level)
+
+
+class Client(discord.AutoShardedClient):
+    """One login. It lives until its connection is lost beyond repair; then a new one is needed."""
+
+    def __init__(self, host: Host) -> None:
+        discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False  # we do not join voice calls
+        super().__init__(
+            intents=INTENTS,
+            allowed_mentions=discord.AllowedMentions.none(),
+            member_cache_flags=discord.MemberCacheFlags.none(),
+            max_messages=None,
+            chunk_guilds_at_startup=False,
+            guild_ready_timeout=0,  # nothing waits until discord.py has heard of the last server
+            max_ratelimit_timeout=60,
+        )
+        self._host = host
+        self._launches: dict[int, int] = {}
+        # An exception in one of these ends the whole connection. One event that Discord sent with a field missing is
+        # better lost alone. Without READY there is no connection, so that one may fail.
+        parsers = self._connection.parsers
+        for event, parse in parsers.items():
+            if event != "READY":
+                parsers[event] = _contained(event, parse)
+
+    async def setup_hook(self) -> None:
+        # discord.py has no timeout of its own: a call that stalls would hold its channel for five minutes.
+        self.http._HTTPClient__session._timeout = _TIMEOUT  # type: ignore[attr-defined] # noqa: SLF001
+
+    async def launch_shard(self, gateway: yarl.URL, shard_id: int, *, initial: bool = False) -> None:
+        """Join; discord.py calls itself again after a failure, for ever, ever deeper in the stack."""
+        gateway_found(gateway)
+        self._launches[shard_id] = self._launches.get(shard_id, 0) + 1
+        if self._launches[shard_id] > LAUNCHES:
+            raise discord.GatewayNotFound
+        await super().launch_shard(gateway, shard_id, initial=initial)
+        shard = self.get_shard(shard_id)
+        if shard is not None:
+            _make_patient(shard._parent)  # noqa: SLF001
+
+    # What is heard
+
+    async def on_message(self, message: discord.Message) -> None:
+        if self.user and addressed(message, self.user.id):
+            await self._host.heard(heard_message(message, self.user.id))
+
+    async def on_raw_message_edit(self, event: discord.RawMessageUpdateEvent) -> None:
+        message = event.message
+        if self.user and message.edited_at and addressed(message, self.user.id):  # a link's preview is no edit
+            await self._host.edited(heard_message(message, self.user.id))
+
+    async def on_raw_message_delete(self, event: discord.RawMessageDeleteEvent) -> None:
+        await self._host.deleted(self._place(event.channel_id, event.guild_id), [str(event.message_id)])
+
+    async def on_raw_bulk_message_delete(self, event: discord.RawBulkMessageDeleteEvent) -> None:
+        ids = sorted(str(message_id) for message_id in event.message_ids)
+        await self._host.deleted(self._place(event.channel_id, event.guild_id), ids)
+
+    async def on_interaction(self, interaction: discord.Interaction) -> None:
+        """A button below one of our messages was pressed. Discord waits three seconds for the response."""
+        pressed: Mapping[str, Any] = interaction.data or {}
+        if interaction.type is not discord.InteractionType.component or pressed.get("custom_id") != f"{ACTION}stop":
+            return
+        if interaction.message is None or interaction.channel is None:
+            return
+        channel = place(interaction.channel, interaction.guild_id)
+        person = person_of(interaction.user, interaction.channel)
+        if await self._host.stop(channel, str(interaction.message.id), person):
+            await interaction.response.defer()
+        else:
+            await interaction.response.send_message(
+                "Only who asked, or a moderator, can stop this answer while it is being written.", ephemeral=True
+            )
+
+    def _place(self, channel_id: int, guild_id: int | None) -> Channel:
+        guild = self.get_guild(guild_id) if guild_id else None
+        room = guild.get_channel_or_thread(channel_id) if guild else None
+        return place(room or discord.Object(channel_id), guild_id)
+
+    # What is noted
+
+    async def on_connect(self) -> None:
+        invite = discord.utils.oauth_url(self.application_id or 0, permissions=PERMISSIONS)
+        log.info("joined discord", bot=str(self.user), servers=len(self.guilds), invite=invite)
+
+    async def on_resumed(self) -> None:
+        log.info("resumed the discord session")
+
+    async def on_disconnect(self) -> None:
+        log.info("discord connection lost")
+
+    async def on_error(self, event_method: str, /, *args: Any, **kwargs: Any) -> None:
+        _note_failure(event_method)
+
+
+def _contained(event: str, parse: Callable[[Any], None]) -> Callable[[Any], None]:
+    @functools.wraps(parse)
+    def contained(data: Any) -> None:
+        try:
+            parse(data)
+        except Exception:  # noqa: BLE001 - whatever it is, it concerns this one event
+            _note_failure(event)
+
+    return contained
+
+
+def _note_failure(event: str) -> None:
+    """Log what failed and where, but not the exception's text: it may quote what somebody said."""
+    kind, _, trace = sys.exc_info()
+    steps = [f"{step.filename}:{step.lineno} {step.name}" for step in traceback.extract_tb(trace)]
+    log.error("an event from discord was lost", event_name=event, error=kind.__name__ if kind else "", where=steps[-3:])
+
+
+def _make_patient(shard: Any) -> None:
+    """Let a shard that cannot reach the gateway try again soon, and resume rather than begin anew.
+
+    Left alone, discord.py pauses for up to 17 minutes and then starts a new session, to which nothing that was said
+    in the meantime is replayed. Discord itself says when a session cannot be resumed.
+    """
+    begin_anew = shard.reconnect
+    shard._backoff._max = _LONGEST_PAUSE  # noqa: SLF001
+
+    async def reconnect() -> None:
+        if shard.ws.session_id is None:
+            await begin_anew()
+        else:
+            await shard.reidentify(ReconnectWebSocket(shard.id, resume=True))
+
+    shard.reconnect = reconnect

@@ -1,0 +1,177 @@
+"""A login at Discord that is kept alive, and calls that are repeated until they are through."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
+
+import aiohttp
+import discord
+import structlog
+
+from bot.adapter import AdapterOff, Host, PostFailed
+from bot.adapters.discord.client import Client, keep_private
+from bot.adapters.discord.endpoints import point_at
+from bot.adapters.discord.showing import wait_after
+from bot.messages import Channel
+
+__all__ = ["Connection"]
+
+log = structlog.get_logger(__name__)
+
+T = TypeVar("T")
+
+PATIENCE = 60.0  # seconds for which a call is tried; what takes longer is the store's business
+PAUSES = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0)
+REJOINING = (1.0, 2.0, 5.0, 15.0, 30.0)
+LAST_SENDS = 5.0
+
+_PORTAL = "https://discord.com/developers/applications → your application → Bot"
+_REFUSED_TOKEN = f"Discord refuses DISCORD_TOKEN. Make a new one and set it: {_PORTAL} → Reset Token"
+_REFUSALS = {  # close codes after which trying again is useless
+    4004: _REFUSED_TOKEN,
+    4010: "Discord refuses this bot's sharding (4010)",
+    4011: "Discord requires sharding for this bot (4011)",
+    4012: "Discord no longer speaks this version of its gateway (4012): update discord.py",
+    4013: f"Discord refuses the intents Parley asks for (4013): {_PORTAL}",
+    4014: f"Discord refuses the intents Parley asks for (4014): {_PORTAL}",
+}
+
+
+class Connection:
+    """The present client, or the next one while there is none."""
+
+    def __init__(self, token: str, api: str = "") -> None:
+        self._token = token
+        self._client: Client | None = None
+        self._joined = asyncio.Event()
+        self._sends: set[asyncio.Task[Any]] = set()
+        self._leaving: asyncio.Task[None] | None = None
+        if api:
+            point_at(api)
+
+    @property
+    def trouble(self) -> str:
+        """Why nothing can be heard just now; empty when the gateway is joined."""
+        client = self._client
+        if client is None or not client.is_ready():
+            return "there is no connection to Discord"
+        if any(shard.is_closed() for shard in client.shards.values()):
+            return "the connection to Discord was lost and is being taken up again"
+        return ""
+
+    async def run(self, host: Host) -> None:
+        """Stay joined until cancelled. Raises `AdapterOff` when Discord refuses us."""
+        keep_private()
+        clock = asyncio.get_running_loop().time
+        failures = 0
+        while True:
+            started = clock()
+            try:
+                await self._join(host)
+            except discord.LoginFailure:
+                raise AdapterOff(_REFUSED_TOKEN) from None
+            except discord.PrivilegedIntentsRequired:
+                raise AdapterOff(_REFUSALS[4014]) from None
+            except discord.ConnectionClosed as error:
+                if error.code in _REFUSALS:
+                    raise AdapterOff(_REFUSALS[error.code]) from None
+                log.warning("lost discord", code=error.code)
+            except Exception as error:  # noqa: BLE001 - one malformed frame is enough to end a client of discord.py
+                log.warning("lost discord", error=type(error).__name__)
+            failures = 0 if clock() - started > PATIENCE else failures
+            await asyncio.sleep(REJOINING[min(failures, len(REJOINING) - 1)])
+            failures += 1
+
+    async def _join(self, host: Host) -> None:
+        client = Client(host)
+        try:
+            await client.login(self._token)
+            self._client = client
+            self._joined.set()
+            await client.connect()
+        finally:
+            self._client = None
+            self._joined.clear()
+            self._leaving = asyncio.create_task(self._leave(client))
+            await asyncio.shield(self._leaving)  # whoever is in a hurry and cancels twice leaves no socket open
+
+    async def _leave(self, client: Client) -> None:
+        """Give what is being sent a moment, then close the client under it."""
+        if self._sends:
+            await asyncio.wait(set(self._sends), timeout=LAST_SENDS)
+        await client.close()
+
+    async def persist(self, call: Callable[[Client], Coroutine[Any, Any, T]]) -> T:
+        """Make a call until it is through, for about a minute. It has to be one that may be repeated.
+
+        Raises `Gone` or `PostFailed`.
+        """
+        clock = asyncio.get_running_loop().time
+        deadline = clock() + PATIENCE
+        pauses = iter(PAUSES)
+        while True:
+            client = await self._present(deadline - clock())
+            try:
+                return await self._unhurried(call(client))
+            except Exception as error:
+                closing = isinstance(error, RuntimeError) and client.is_closed()
+                pause = max(next(pauses, PAUSES[-1]), 0 if closing else wait_after(error))
+                log.info("discord call failed", error=type(error).__name__, again_in=pause)
+                if clock() + pause > deadline:
+                    raise PostFailed(
+                        f"Discord did not take it for {PATIENCE:.0f} s ({type(error).__name__})"
+                    ) from error
+            await asyncio.sleep(pause)
+
+    async def _present(self, patience: float) -> Client:
+        if self._client is None:
+            try:
+                await asyncio.wait_for(self._joined.wait(), patience)
+            except TimeoutError:
+                raise PostFailed("there is no connection to Discord") from None
+        assert self._client
+        return self._client
+
+    async def _unhurried(self, call: Coroutine[Any, Any, T]) -> T:
+        """Await a call of discord.py in a task of its own.
+
+        It must not be cancelled: one that is cancelled while Discord limits the whole bot blocks all later ones, and
+        one that merely waits for its turn may long have been shown.
+        """
+        task = asyncio.create_task(call)
+        self._sends.add(task)
+        task.add_done_callback(self._sent)
+        return await asyncio.shield(task)
+
+    def _sent(self, task: asyncio.Task[Any]) -> None:
+        self._sends.discard(task)
+        if not task.cancelled() and (error := task.exception()):
+            log.debug("discord call ended", error=type(error).__name__)
+
+    async def show_typing(self, channel: Channel) -> None:
+        """Once, if it can be done at all."""
+        client = self._client
+        if client is None:
+            return
+        try:
+            await self._unhurried(_typing(client, int(channel.id)))
+        except (discord.DiscordException, aiohttp.ClientError, OSError, RuntimeError) as error:
+            log.debug("the typing sign was not shown", error=type(error).__name__)
+
+    async def fetch_message(self, channel_id: str, message_id: str) -> dict[str, Any]:
+        """The message as Discord writes it. Raises `Gone` or `PostFailed`."""
+        return await self.persist(lambda client: _raw_message(client, int(channel_id), int(message_id)))
+
+    def upload_limit(self, channel: Channel) -> int:
+        """Bytes that one file may have in this channel."""
+        guild = self._client.get_guild(int(channel.tenant)) if self._client and channel.tenant else None
+        return guild.filesize_limit if guild else discord.utils.DEFAULT_FILE_SIZE_LIMIT_BYTES
+
+
+async def _typing(client: discord.Client, channel_id: int) -> None:
+    await client.http.send_typing(channel_id)
+
+
+async def _raw_message(client: discord.Client, channel_id: int, message_id: int) -> dict[str, Any]:
+    message = await client.http.get_message(channel_id, message_id)
+    return dict(message)

@@ -1,0 +1,161 @@
+"""What Discord says → what the core hears. Pure: nothing here waits or sends."""
+
+import json
+import mimetypes
+import re
+from collections.abc import Iterable
+
+import discord
+from discord.abc import GuildChannel, Snowflake
+
+from bot.messages import Attachment, Channel, Message, Person, Quote
+
+__all__ = ["addressed", "heard_message", "person_of", "place"]
+
+_SAID = (discord.MessageType.default, discord.MessageType.reply)
+_MARKS = re.compile(
+    r"<@!?(?P<user>\d+)>|<@&(?P<role>\d+)>|<#(?P<channel>\d+)>"
+    r"|<a?(?P<emoji>:\w+:)\d+>|<(?P<command>/[^:<>]+):\d+>"
+)
+
+
+def addressed(message: discord.Message, me: int) -> bool:
+    """Whether a person says this to the bot, whose user id is `me`."""
+    if message.author.bot or message.webhook_id or message.type not in _SAID:
+        return False
+    if isinstance(message.channel, discord.DMChannel):
+        return True
+    if any(user.id == me for user in message.mentions):
+        return True
+    if any(role.tags and role.tags.bot_id == me for role in message.role_mentions):
+        return True
+    # A reply without a ping is to us as well, but Discord shows us only that it is there.
+    replied_to = message.reference.resolved if message.reference else None
+    readable = message.content or message.attachments or message.stickers
+    return isinstance(replied_to, discord.Message) and replied_to.author.id == me and bool(readable)
+
+
+def heard_message(message: discord.Message, me: int) -> Message:
+    """The message as a value, without the mention that made it ours."""
+    return Message(
+        id=str(message.id),
+        channel=_channel(message),
+        author=person_of(message.author, message.channel),
+        text=_words(message, me),
+        sent_at=message.created_at,
+        attachments=_attachments(message.attachments, message),
+        quote=_quote(message),
+    )
+
+
+def _channel(message: discord.Message) -> Channel:
+    guild_id = message.guild.id if message.guild else getattr(message.channel, "guild_id", None)
+    return place(message.channel, guild_id)
+
+
+def place(room: Snowflake, guild_id: int | None) -> Channel:
+    """A channel as a value. `guild_id` is None for direct messages."""
+    name = getattr(room, "name", None) or ""
+    if guild_id is None:
+        return Channel("discord", str(room.id), kind="direct")
+    if isinstance(room, discord.Thread):
+        return Channel("discord", str(room.id), str(guild_id), "thread", name, str(room.parent_id))
+    return Channel("discord", str(room.id), str(guild_id), "channel", name)
+
+
+def person_of(user: discord.User | discord.Member, room: object) -> Person:
+    """Who this is. A moderator may manage the server, or this channel, by the roles Discord sent with the event."""
+    return Person(str(user.id), user.display_name, moderator=_moderates(user, room), bot=user.bot)
+
+
+def _moderates(user: discord.User | discord.Member, room: object) -> bool:
+    if not isinstance(user, discord.Member):
+        return False
+    if resolved := user.resolved_permissions:  # sent along when somebody presses a button
+        return resolved.manage_guild or resolved.manage_channels
+    if user.guild_permissions.manage_guild:
+        return True
+    if isinstance(room, discord.Thread):
+        room = room.parent
+    return isinstance(room, GuildChannel) and room.permissions_for(user).manage_channels
+
+
+def _words(message: discord.Message, me: int) -> str:
+    """What was said, in words: our own mention removed, names in place of other mentions."""
+    ours = [f"<@!?{me}>", *(rf"<@&{role.id}>" for role in message.role_mentions if _is_ours(role, me))]
+    own = re.compile(rf"[ \t]*(?:{'|'.join(ours)})")
+    text = message.content.strip()
+    if start := own.match(text):
+        text = text[start.end() :].lstrip(" \t,:")
+    text = _in_words(own.sub("", text), message).strip()
+    stickers = "".join(f"\n[sticker: {sticker.name}]" for sticker in message.stickers)
+    return (text + stickers).strip()
+
+
+def _is_ours(role: discord.Role, me: int) -> bool:
+    return bool(role.tags and role.tags.bot_id == me)
+
+
+def _in_words(text: str, message: discord.Message) -> str:
+    guild = message.guild
+    people = {user.id: user.display_name for user in message.mentions}
+
+    def name(mark: re.Match[str]) -> str:
+        if mark["user"]:
+            return f"@{people.get(int(mark['user']), 'somebody')}"
+        if mark["role"]:
+            role = guild.get_role(int(mark["role"])) if guild else None
+            return f"@{role.name if role else 'a role'}"
+        if mark["channel"]:
+            channel = guild.get_channel_or_thread(int(mark["channel"])) if guild else None
+            return f"#{channel.name if channel else 'a-channel'}"
+        return mark["emoji"] or mark["command"]
+
+    return _MARKS.sub(name, text)
+
+
+def _quote(message: discord.Message) -> Quote | None:
+    """What is replied to or forwarded, as far as Discord lets the bot read it."""
+    reference = message.reference
+    if reference is None or reference.message_id is None:
+        return None
+    if message.message_snapshots:
+        snapshot = message.message_snapshots[0]
+        text = _in_words(snapshot.content, message)
+        return Quote(str(reference.message_id), None, text, _attachments(snapshot.attachments, message))
+    earlier = reference.resolved
+    if not isinstance(earlier, discord.Message):
+        return Quote(str(reference.message_id))
+    return Quote(
+        str(earlier.id),
+        person_of(earlier.author, earlier.channel),
+        _in_words(earlier.content, earlier),
+        _attachments(earlier.attachments, earlier),
+    )
+
+
+def _attachments(found: Iterable[discord.Attachment], carrier: discord.Message) -> tuple[Attachment, ...]:
+    """Files by reference: what finds them again, when their signed address has expired, is the message they hang on."""
+    return tuple(
+        Attachment(
+            name=file.filename,
+            media_type=_media_type(file),
+            size=file.size,
+            source=json.dumps(
+                {
+                    "channel": str(carrier.channel.id),
+                    "message": str(carrier.id),
+                    "attachment": str(file.id),
+                    "url": file.url,
+                }
+            ),
+            alt=file.description or "",
+            seconds=file.duration,
+        )
+        for file in found
+    )
+
+
+def _media_type(file: discord.Attachment) -> str:
+    claimed = file.content_type or mimetypes.guess_type(file.filename)[0] or "application/octet-stream"
+    return claimed.partition(";")[0].strip().lower()

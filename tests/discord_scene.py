@@ -1,0 +1,118 @@
+"""A scene on the loopback Discord: a server with a channel, two people, and Parley's adapter listening."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Iterable
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Self
+
+from discord.gateway import DiscordWebSocket
+from discord.http import Route
+
+from bot.adapter import AdapterOff
+from bot.adapters.discord import Discord
+from bot.config import load_config
+from bot.messages import Channel, Message, Person
+from tests.fakes.discord import FakeDiscord, Room, User
+
+PNG = bytes.fromhex(
+    "89504e470d0a1a0a0000000d49484452000000010000000108060000001f15c489"
+    "0000000d49444154789c6360606060000000050001a5f645400000000049454e44ae426082"
+)
+OGG = b"OggS" + bytes(200)
+
+
+@dataclass
+class Listener:
+    """A host that only remembers what it was told. `trouble` is what it raises instead."""
+
+    messages: list[Message] = field(default_factory=list)
+    edits: list[Message] = field(default_factory=list)
+    deletions: list[tuple[Channel, list[str]]] = field(default_factory=list)
+    stops: list[tuple[Channel, str, Person]] = field(default_factory=list)
+    may_stop: bool = True
+    trouble: Exception | None = None
+
+    async def heard(self, message: Message) -> bool:
+        if self.trouble:
+            raise self.trouble
+        self.messages.append(message)
+        return True
+
+    async def edited(self, message: Message) -> None:
+        self.edits.append(message)
+
+    async def deleted(self, channel: Channel, message_ids: Iterable[str]) -> None:
+        self.deletions.append((channel, list(message_ids)))
+
+    async def stop(self, channel: Channel, message_id: str, person: Person) -> bool:
+        self.stops.append((channel, message_id, person))
+        return self.may_stop
+
+
+@contextlib.asynccontextmanager
+async def loopback() -> AsyncIterator[FakeDiscord]:
+    """A loopback Discord. Afterwards discord.py, which keeps the server's address in its classes, forgets it."""
+    before = Route.BASE, DiscordWebSocket.DEFAULT_GATEWAY
+    try:
+        async with FakeDiscord() as discord:
+            yield discord
+    finally:
+        Route.BASE, DiscordWebSocket.DEFAULT_GATEWAY = before
+
+
+def adapter_for(discord: FakeDiscord, *, token: str = "") -> Discord:
+    config = load_config(discord_token=token or discord.token, discord_api=discord.api)
+    return Discord(config, None)  # type: ignore[arg-type]  # this adapter keeps nothing in the store
+
+
+def place(room: Room) -> Channel:
+    return Channel("discord", room.id, room.guild.id if room.guild else "", "channel", room.name)
+
+
+@contextlib.asynccontextmanager
+async def running(adapter: Discord, host: Listener) -> "AsyncIterator[asyncio.Task[None]]":
+    task = asyncio.create_task(adapter.run(host))
+    try:
+        yield task
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError, AdapterOff):
+            await task
+
+
+class Scene:
+    """Use as a context manager: within it the bot is there. `task` is its `run`."""
+
+    def __init__(self, discord: FakeDiscord) -> None:
+        self.discord = discord
+        self.guild = discord.guild("The Harbour")
+        self.general = discord.channel(self.guild, "general")
+        self.ada: User = discord.person("Ada")
+        self.bob: User = discord.person("Bob")
+        self.channel = place(self.general)
+        self.host = Listener()
+        self.adapter = adapter_for(discord)
+        self.stack = contextlib.AsyncExitStack()
+
+    async def __aenter__(self) -> Self:
+        self.task = await self.stack.enter_async_context(running(self.adapter, self.host))
+        await self.discord.online()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.stack.aclose()
+
+    async def heard(self, count: int = 1) -> Message:
+        """The latest message, once there are `count`."""
+        await self.discord.until(lambda: len(self.host.messages) >= count)
+        return self.host.messages[-1]
+
+    async def nothing_heard_before(self) -> None:
+        """Everything said until now passed by unheard: the first to be heard is what is said last."""
+        await self.discord.say(self.general, self.bob, "and now?", mention_bot=True)
+        assert (await self.heard()).text == "and now?"
+        assert len(self.host.messages) == 1

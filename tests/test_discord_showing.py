@@ -1,0 +1,129 @@
+"""What an answer looks like on Discord, and what it may never do."""
+
+from collections.abc import AsyncIterator
+
+import aiohttp
+import pytest
+
+from bot.messages import Button, Channel, Person, Reply
+from tests.discord_scene import Scene, adapter_for, loopback
+from tests.fakes.discord import FakeDiscord, Flag, Permission
+
+
+@pytest.fixture
+async def discord() -> AsyncIterator[FakeDiscord]:
+    async with loopback() as discord:
+        yield discord
+
+
+@pytest.fixture
+async def scene(discord: FakeDiscord) -> AsyncIterator[Scene]:
+    async with Scene(discord) as scene:
+        yield scene
+
+
+# What is shown
+
+
+async def test_an_answer_is_a_reply_that_pings_nobody(scene: Scene) -> None:
+    said = await scene.discord.say(scene.general, scene.ada, "mention everyone", mention_bot=True)
+    text = f"@everyone @here {scene.bob.mention} https://example.org"
+    sent = await scene.adapter.post(scene.channel, Reply(text), answers=said.id, nonce="n1")
+    [answer] = scene.discord.answers(scene.general)
+    assert (answer.id, answer.content, answer.reply_to) == (sent, text, said)
+    assert (answer.mentions, answer.mention_everyone) == ([], False)
+    assert Flag.SUPPRESS_EMBEDS in answer.flags
+
+
+async def test_an_edit_pings_nobody_either(scene: Scene) -> None:
+    sent = await scene.adapter.post(scene.channel, Reply("wait"), answers="", nonce="n1")
+    await scene.adapter.edit(scene.channel, sent, Reply(f"@everyone {scene.bob.mention} look"))
+    [answer] = scene.discord.answers(scene.general)
+    assert answer.content.endswith("look")
+    assert (answer.mentions, answer.mention_everyone) == ([], False)
+    assert all(call.json["allowed_mentions"]["parse"] == [] for call in scene.discord.calls if call.json)
+    assert Flag.SUPPRESS_EMBEDS in answer.flags
+
+
+async def test_the_loopback_discord_would_ping_if_nothing_were_said_about_it(scene: Scene) -> None:
+    """What the two tests above rest on."""
+    headers = {"Authorization": f"Bot {scene.discord.token}", "User-Agent": "DiscordBot (https://example.org, 1)"}
+    body = {"content": f"@everyone {scene.bob.mention}"}
+    address = f"{scene.discord.api}/channels/{scene.general.id}/messages"
+    async with aiohttp.ClientSession() as session, session.post(address, json=body, headers=headers) as response:
+        assert response.status == 200
+    [answer] = scene.discord.answers(scene.general)
+    assert (answer.mentions, answer.mention_everyone) == ([scene.bob], True)
+
+
+async def test_the_footer_is_small_and_last(scene: Scene) -> None:
+    await scene.adapter.post(scene.channel, Reply("Yes.", footer="practice model\nno key"), answers="", nonce="n1")
+    assert scene.discord.answers(scene.general)[0].content == "Yes.\n-# practice model no key"
+
+
+async def test_a_footer_that_would_burst_the_message_is_left_out(scene: Scene) -> None:
+    await scene.adapter.post(scene.channel, Reply("x" * 1995, footer="from here"), answers="", nonce="n1")
+    assert scene.discord.answers(scene.general)[0].content == "x" * 1995
+
+
+async def test_answering_a_message_that_was_deleted_posts_without_the_reply(scene: Scene) -> None:
+    said = await scene.discord.say(scene.general, scene.ada, "never mind", mention_bot=True)
+    await scene.discord.delete(said)
+    await scene.adapter.post(scene.channel, Reply("Too late."), answers=said.id, nonce="n1")
+    [answer] = scene.discord.answers(scene.general)
+    assert (answer.content, answer.reply_to) == ("Too late.", None)
+
+
+async def test_where_the_bot_may_not_read_the_history_it_answers_without_the_reply(scene: Scene) -> None:
+    said = await scene.discord.say(scene.general, scene.ada, "hello", mention_bot=True)
+    await scene.discord.forbid(scene.general, Permission.READ_MESSAGE_HISTORY)
+    await scene.adapter.post(scene.channel, Reply("Hello."), answers=said.id, nonce="n1")
+    assert [post.content for post in scene.discord.answers(scene.general)] == ["Hello."]
+
+
+async def test_typing_is_shown_once_and_never_in_the_way(scene: Scene) -> None:
+    await scene.adapter.typing(scene.channel)
+    assert scene.discord.typed == [scene.general]
+    scene.discord.fail("POST", r"/channels/\d+/typing", 403)
+    await scene.adapter.typing(scene.channel)
+    scene.discord.drop("POST", r"/channels/\d+/typing")
+    await scene.adapter.typing(scene.channel)
+    await scene.adapter.typing(Channel("discord", "1"))
+    assert len(scene.discord.called("POST", r"/channels/\d+/typing")) == 4
+
+
+async def test_typing_before_discord_is_joined_is_nothing(discord: FakeDiscord) -> None:
+    await adapter_for(discord).typing(Channel("discord", "1"))
+    assert discord.calls == []
+
+
+# The stop button
+
+
+async def test_a_running_answer_can_be_stopped_by_its_button(scene: Scene) -> None:
+    running_reply = Reply("Once upon", buttons=(Button("stop", "Stop"),), running=True)
+    sent = await scene.adapter.post(scene.channel, running_reply, answers="", nonce="n1")
+    [answer] = scene.discord.answers(scene.general)
+    press = await scene.discord.press(answer, scene.ada, "Stop")
+    await scene.discord.until(lambda: press.response)
+    assert press.response == {"type": 6}
+    [(channel, message_id, person)] = scene.host.stops
+    assert (channel.key, message_id, person) == (scene.channel.key, sent, Person(scene.ada.id, "Ada"))
+    await scene.discord.press(answer, scene.guild.owner, "Stop")
+    await scene.discord.until(lambda: len(scene.host.stops) == 2)
+    assert scene.host.stops[1][2].moderator
+    await scene.adapter.edit(scene.channel, sent, Reply("Once upon a time."))
+    assert answer.components == []
+
+
+async def test_who_may_not_stop_it_is_told_so_in_private(scene: Scene) -> None:
+    scene.host.may_stop = False
+    private = scene.discord.dm(scene.ada)
+    channel = Channel("discord", private.id, kind="direct")
+    await scene.adapter.post(channel, Reply("Once", buttons=(Button("stop", "Stop"),)), answers="", nonce="n1")
+    press = await scene.discord.press(scene.discord.answers(private)[0], scene.ada, "Stop")
+    response = await scene.discord.until(lambda: press.response)
+    assert response
+    assert response["data"]["flags"] == Flag.EPHEMERAL
+    assert "Only who asked" in response["data"]["content"]
+    assert scene.host.stops[0][0] == channel
