@@ -20,12 +20,15 @@ class Notes:
 
     def __init__(self) -> None:
         self.heard_: list[Message] = []
-        self.edited_: list[tuple[Channel, str, str]] = []
+        self.edited_: list[Message] = []
         self.deleted_: list[tuple[Channel, list[str]]] = []
         self.stopped: list[tuple[str, str]] = []
         self.fails: Exception | None = None
+        self.open = asyncio.Event()  # while it is not set, storing takes its time
+        self.open.set()
 
     async def heard(self, message: Message) -> bool:
+        await self.open.wait()
         if self.fails is not None:
             raise self.fails
         known = {(each.channel.key, each.id) for each in self.heard_}
@@ -34,8 +37,8 @@ class Notes:
         self.heard_.append(message)
         return True
 
-    async def edited(self, channel: Channel, message_id: str, text: str) -> None:
-        self.edited_.append((channel, message_id, text))
+    async def edited(self, message: Message) -> None:
+        self.edited_.append(message)
 
     async def deleted(self, channel: Channel, message_ids: Iterable[str]) -> None:
         self.deleted_.append((channel, list(message_ids)))
@@ -74,9 +77,13 @@ class TeamsBot:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        assert self._running is not None
         assert self._runner is not None
+        await self.stop()
+        await self._runner.cleanup()
+
+    async def stop(self) -> None:
+        """End the adapter; its server still answers."""
+        assert self._running is not None
         self._running.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await self._running
-        await self._runner.cleanup()

@@ -1,0 +1,180 @@
+"""Teams as one of Parley's platforms: the parts put together, and switched on only where that is safe."""
+
+import asyncio
+import contextlib
+from collections.abc import Coroutine, Iterable
+from typing import TYPE_CHECKING, Any
+
+import structlog
+from aiohttp import web
+
+from bot.adapter import Adapter, AdapterOff, Host, Limits
+from bot.adapters.teams.addresses import Addresses
+from bot.adapters.teams.bearer import Bearer, SignInFailed
+from bot.adapters.teams.connector import Connector
+from bot.adapters.teams.gate import Gate, cloud_root
+from bot.adapters.teams.hosts import Hosts, is_loopback, parse
+from bot.adapters.teams.keys import Keys
+from bot.adapters.teams.wire import Wire
+from bot.messages import Attachment, Channel, Reply
+
+if TYPE_CHECKING:
+    from bot.config import Config
+    from storage import Store
+
+__all__ = ["Teams"]
+
+log = structlog.get_logger(__name__)
+
+# Teams carries about 80 KB of UTF-16, older pages say 40 KB: this many units stay below both with all that is around.
+_LIMITS = Limits(characters=18_000, attachments=10, attachment_bytes=10 * 1024 * 1024, pace=2.0, typing=4.0, once=False)
+_LOOK_EVERY = 60.0
+
+
+class Teams(Adapter):
+    """Microsoft Teams, through the Bot Framework."""
+
+    name = "teams"
+
+    def __init__(self, config: "Config", store: "Store") -> None:
+        super().__init__(config, store)
+        self.anonymous = _is_anonymous(config)
+        # botbuilder takes a second to import: only who uses it waits for it.
+        from bot.adapters.teams.cloud import Cloud
+        from bot.adapters.teams.downloads import Downloads
+        from bot.adapters.teams.hearing import Hearing
+        from bot.adapters.teams.ingress import PATH, Ingress
+        from bot.adapters.teams.showing import Showing
+
+        self._path = PATH
+        self._wire = Wire()
+        hosts = Hosts(config.teams_service_hosts, loopback_only=self.anonymous)
+        openid = parse(config.teams_openid_url)
+        root = cloud_root((openid.host or "") if openid else "")
+        self._keys: Keys | None = None
+        self._bearer: Bearer | None = None
+        if not self.anonymous and config.teams_app_password is not None:
+            self._keys = Keys(config.teams_openid_url, self._wire)
+            self._bearer = Bearer(
+                self._wire,
+                login_url=config.teams_login_url,
+                tenant=config.teams_tenant_id,
+                app_id=config.teams_app_id,
+                secret=config.teams_app_password,
+                scope=f"{root}/.default",
+            )
+        gate = Gate(
+            app_id=config.teams_app_id,
+            issuer=root,
+            tenants=(config.teams_tenant_id, *config.teams_tenants),
+            keys=self._keys,
+            hosts=hosts,
+        )
+        addresses = Addresses(store)
+        cloud = Cloud(Connector(self._wire, hosts, self._bearer))
+        self._showing = Showing(cloud, addresses, hosts, store)
+        self._hearing = Hearing(addresses, hosts, self._showing, self._greet)
+        self._downloads = Downloads(self._wire, hosts, self._bearer)
+        self._ingress = Ingress(gate, cloud, self._hearing.turn, anonymous=self.anonymous)
+        self._background: set[asyncio.Task[None]] = set()
+
+    @property
+    def greeting(self) -> str:
+        if self.anonymous:
+            address = f"http://127.0.0.1:{self.port}{self._path}"
+            return f"for clients on this machine only, without credentials, at {address}"
+        return f"the bot {self.config.teams_app_id}; its messaging endpoint is https://YOUR-HOST{self._path}"
+
+    @property
+    def trouble(self) -> str:
+        if self._keys is None or self._bearer is None:
+            return ""
+        return self._bearer.trouble if self._keys.usable else "the Bot Framework's signing keys are not there"
+
+    def limits(self, channel: Channel) -> Limits:
+        return _LIMITS
+
+    def routes(self) -> Iterable[web.AbstractRouteDef]:
+        return (web.route("*", self._path, self._ingress.receive),)
+
+    async def run(self, host: Host) -> None:
+        await self._wire.open()
+        self._hearing.host = host
+        try:
+            while True:
+                if self.anonymous:
+                    log.warning("teams is served without credentials, on this machine only")
+                elif self.trouble:
+                    await self._prepare()
+                await asyncio.sleep(_LOOK_EVERY)
+        finally:
+            self._hearing.host = None
+            for task in self._background:
+                task.cancel()
+            await asyncio.gather(*self._background, return_exceptions=True)
+            if self._keys is not None:
+                await self._keys.close()
+            await self._wire.close()
+
+    async def post(self, channel: Channel, reply: Reply, *, answers: str, nonce: str) -> str:
+        return await self._showing.post(channel, reply, answers=answers, nonce=nonce)
+
+    async def edit(self, channel: Channel, message_id: str, reply: Reply) -> None:
+        await self._showing.edit(channel, message_id, reply)
+
+    async def remove(self, channel: Channel, message_id: str) -> None:
+        await self._showing.remove(channel, message_id)
+
+    async def read(self, channel: Channel, attachment: Attachment, limit: int) -> bytes:
+        return await self._downloads.read(attachment, limit)
+
+    async def typing(self, channel: Channel) -> None:
+        await self._showing.typing(channel)
+
+    def _greet(self, channel: Channel, text: str) -> None:
+        self._start(self._showing.greet(channel, text))
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do this apart from what is going on; it tells of its own failures."""
+        task = asyncio.create_task(work, name="teams")
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)
+
+    async def _prepare(self) -> None:
+        """Fetch keys and token before the first message needs them; wrong credentials are told of at once."""
+        if self._keys is not None and self._bearer is not None:
+            await self._keys.fetch()
+            with contextlib.suppress(SignInFailed):  # told of already; every answer tries again
+                await self._bearer.token()
+
+
+def _is_anonymous(config: "Config") -> bool:
+    """Whether to run without credentials. Raises `AdapterOff` with what to set."""
+    given = {
+        "TEAMS_APP_ID": bool(config.teams_app_id.strip()),
+        "TEAMS_APP_PASSWORD": config.teams_app_password is not None,
+        "TEAMS_TENANT_ID": bool(config.teams_tenant_id.strip()),
+    }
+    if all(given.values()):
+        for name, address in (
+            ("PARLEY_TEAMS_OPENID_URL", config.teams_openid_url),
+            ("PARLEY_TEAMS_LOGIN_URL", config.teams_login_url),
+        ):
+            url = parse(address)
+            if url is None or (url.scheme != "https" and not is_loopback(url.host)):
+                raise AdapterOff(f"{name} must be an address that begins with https://")
+        return False
+    if config.teams_anonymous:
+        if config.on_loopback:
+            return True
+        raise AdapterOff(
+            f"PARLEY_TEAMS_ANONYMOUS is for this machine only, but the server is bound to {config.host}: "
+            "set PARLEY_HOST=127.0.0.1, or set TEAMS_APP_ID, TEAMS_APP_PASSWORD and TEAMS_TENANT_ID."
+        )
+    missing = [name for name, there in given.items() if not there]
+    if len(missing) == len(given):
+        raise AdapterOff(
+            "set TEAMS_APP_ID, TEAMS_APP_PASSWORD and TEAMS_TENANT_ID "
+            "(or PARLEY_TEAMS_ANONYMOUS=1 to try it on this machine)"
+        )
+    raise AdapterOff(f"set {' and '.join(missing)} too")

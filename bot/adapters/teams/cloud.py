@@ -1,0 +1,120 @@
+"""botbuilder's turns over our own wire: its public seams are used, and what is unsound behind them is replaced."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from botbuilder.core import BotAdapter, CloudAdapterBase, InvokeResponse, TurnContext
+from botbuilder.schema import Activity, ConversationReference, Entity, ResourceResponse
+from botframework.connector.auth import BotFrameworkAuthentication, ClaimsIdentity
+from botframework.connector.auth.authenticate_request_result import AuthenticateRequestResult
+from botframework.connector.auth.connector_factory import ConnectorFactory
+
+from bot.adapters.teams.connector import Connector, Method
+
+__all__ = ["Cloud", "FreeEntity", "TurnWork"]
+
+TurnWork = Callable[[TurnContext], Awaitable[None]]
+
+
+class FreeEntity(Entity):  # type: ignore[misc]
+    """An entity that keeps all its fields: botbuilder's own sends nothing but the type."""
+
+    _attribute_map = {  # noqa: RUF012 - msrest reads it from the class
+        "type": {"key": "type", "type": "str"},
+        "additional_properties": {"key": "", "type": "{object}"},
+    }
+
+
+class Cloud(CloudAdapterBase):  # type: ignore[misc]
+    """botbuilder's adapter: a turn for each activity that comes in, and one for each that goes out."""
+
+    def __init__(self, connector: Connector) -> None:
+        self._factory = _Factory(connector)
+        super().__init__(_Authentication(self._factory))
+
+    async def hear(self, claims: Mapping[str, Any], activity: Activity, work: TurnWork) -> InvokeResponse | None:
+        """Run `work` on an activity whose sender was verified; what an invoke is answered with."""
+        verified = AuthenticateRequestResult()
+        verified.claims_identity = ClaimsIdentity(dict(claims), True)
+        verified.connector_factory = self._factory
+        found: InvokeResponse | None = await self.process_activity(verified, activity, work)
+        return found
+
+    async def speak(
+        self, reference: ConversationReference, work: TurnWork, *, answers: str | None, patience: float
+    ) -> None:
+        """Run `work` in a conversation of before; what it sends replies to the message `answers`.
+
+        Every request is tried for up to `patience` seconds. Raises what the connector raises.
+        """
+
+        async def turn(context: TurnContext) -> None:
+            context.activity.id = answers  # botbuilder makes one up, and would reply to that
+            context.turn_state[BotAdapter.BOT_CONNECTOR_CLIENT_KEY].conversations.patience = patience
+            await work(context)
+
+        await self.continue_conversation(reference, turn)
+
+
+class _Conversations:
+    """The part of botbuilder's connector client that a turn uses."""
+
+    def __init__(self, connector: Connector, service_url: str) -> None:
+        self._connector = connector
+        self._service_url = service_url
+        self.patience = 0.0
+
+    async def send_to_conversation(self, conversation_id: str, activity: Activity) -> ResourceResponse:
+        return await self._send("POST", conversation_id, None, activity)
+
+    async def reply_to_activity(self, conversation_id: str, activity_id: str, activity: Activity) -> ResourceResponse:
+        return await self._send("POST", conversation_id, activity_id, activity)
+
+    async def update_activity(self, conversation_id: str, activity_id: str, activity: Activity) -> ResourceResponse:
+        return await self._send("PUT", conversation_id, activity_id, activity)
+
+    async def delete_activity(self, conversation_id: str, activity_id: str) -> None:
+        await self._send("DELETE", conversation_id, activity_id, None)
+
+    async def _send(
+        self, method: Method, conversation: str, activity_id: str | None, activity: Activity | None
+    ) -> ResourceResponse:
+        body = None if activity is None else activity.serialize()
+        answer = await self._connector.send(
+            method, self._service_url, conversation, activity_id, body, patience=self.patience
+        )
+        return ResourceResponse(id=str(answer.get("id") or ""))
+
+
+class _Client:
+    def __init__(self, conversations: _Conversations) -> None:
+        self.conversations = conversations
+
+
+class _Factory(ConnectorFactory):  # type: ignore[misc]
+    def __init__(self, connector: Connector) -> None:
+        self._connector = connector
+
+    async def create(self, service_url: str, audience: str) -> _Client:
+        return _Client(_Conversations(self._connector, service_url))
+
+
+class _Authentication(BotFrameworkAuthentication):  # type: ignore[misc]
+    """Requests are verified before they reach botbuilder, so it is never asked to do so itself."""
+
+    def __init__(self, factory: _Factory) -> None:
+        self._factory = factory
+
+    async def authenticate_request(self, activity: Activity, auth_header: str) -> AuthenticateRequestResult:
+        raise PermissionError("requests are verified by the gate, not here")
+
+    async def authenticate_streaming_request(
+        self, auth_header: str, channel_id_header: str
+    ) -> AuthenticateRequestResult:
+        raise PermissionError("streaming connections are not accepted")
+
+    def create_connector_factory(self, claims_identity: ClaimsIdentity) -> _Factory:
+        return self._factory
+
+    async def create_user_token_client(self, claims_identity: ClaimsIdentity) -> None:
+        """Nobody signs in to anything through this bot."""

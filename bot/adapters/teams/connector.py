@@ -1,0 +1,210 @@
+"""The wire to Teams: requests carry the bot's token, keep the pace, and are repeated only where that cannot double.
+
+A new message has no key by which Teams would know it again, so a POST is repeated only when Teams surely did nothing
+with it: it was told to wait, or nobody was there. Edits and deletions can be repeated without harm.
+"""
+
+import asyncio
+import itertools
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+from urllib.parse import quote
+
+import aiohttp
+import orjson
+import structlog
+from yarl import URL
+
+from bot.adapters.teams.bearer import Bearer, SignInFailed
+from bot.adapters.teams.hosts import Hosts, parse
+from bot.adapters.teams.pace import Lane, Lanes
+from bot.adapters.teams.wire import Wire, read_limited
+
+__all__ = ["Connector", "Method", "Refused", "Unsent"]
+
+log = structlog.get_logger(__name__)
+
+Method = Literal["POST", "PUT", "DELETE"]
+
+_NOTHING_DONE = frozenset({412, 429})
+_TRANSIENT = frozenset({412, 429, 500, 502, 503, 504})
+_LARGEST = 64 * 1024
+_PAUSES = (0.4, 0.8, 1.6, 3.0, 6.0, 10.0)
+
+
+class Unsent(Exception):
+    """A request did not go through. `doubtful` when it may have arrived all the same."""
+
+    def __init__(self, reason: str, *, doubtful: bool = False) -> None:
+        super().__init__(reason)
+        self.doubtful = doubtful
+
+
+class Refused(Unsent):
+    """Teams answered with an error. Server errors leave it open whether a new message was taken."""
+
+    def __init__(self, status: int, code: str = "") -> None:
+        super().__init__(f"Teams answered {status} {code}".rstrip(), doubtful=status >= 500)
+        self.status = status
+        self.code = code
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    status: int
+    body: bytes
+    retry_after: float | None
+
+
+class Connector:
+    """Requests to the conversations of Teams. `bearer` is None where there are no credentials."""
+
+    def __init__(
+        self,
+        wire: Wire,
+        hosts: Hosts,
+        bearer: Bearer | None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._wire = wire
+        self._hosts = hosts
+        self._bearer = bearer
+        self._clock = clock
+        self._lanes = Lanes(clock)
+
+    async def send(
+        self,
+        method: Method,
+        service_url: str,
+        conversation: str,
+        activity_id: str | None,
+        body: dict[str, Any] | None,
+        *,
+        patience: float,
+    ) -> dict[str, Any]:
+        """One request about a conversation; what Teams answered.
+
+        It is tried for up to `patience` seconds. With a patience of 0 it is sent only when nothing has to be waited
+        for. Raises `Refused` or `Unsent`.
+        """
+        root = parse(service_url)
+        if root is None or not self._hosts.trusts(root):
+            log.error("a conversation's host is not on the list", host=root.host if root else "")
+            raise Unsent("the conversation's host is not allowed")
+        path = f"/v3/conversations/{quote(conversation, safe='')}/activities"
+        if activity_id is not None:
+            path += f"/{quote(activity_id, safe='')}"
+        url = URL(str(root).rstrip("/") + path, encoded=True)
+        try:
+            payload = None if body is None else orjson.dumps(body)
+        except TypeError as error:
+            raise Unsent(f"the message cannot be written as JSON: {error}") from None
+        try:
+            session = await self._wire.trusted()
+        except TimeoutError:
+            raise Unsent("the Teams adapter is not running") from None
+        lane = self._lanes.of(conversation)
+        if not patience and (lane.lock.locked() or lane.wait()):
+            raise Unsent("the conversation is busy")
+        async with lane.lock:
+            return await self._persist(session, method, url, payload, lane, patience)
+
+    async def _persist(
+        self,
+        session: aiohttp.ClientSession,
+        method: Method,
+        url: URL,
+        payload: bytes | None,
+        lane: Lane,
+        patience: float,
+    ) -> dict[str, Any]:
+        deadline = self._clock() + patience
+        renewed = False
+        problem = Unsent("Teams asked to wait")
+        for attempt in itertools.count():
+            wait = lane.wait()
+            if wait and self._clock() + wait > deadline:
+                raise problem
+            await asyncio.sleep(wait)
+            pause = _PAUSES[min(attempt, len(_PAUSES) - 1)] * random.uniform(0.75, 1.25)  # noqa: S311 - spreads load
+            token = ""
+            try:
+                token = await self._bearer.token() if self._bearer else ""
+                answer = await _once(session, method, url, payload, token, lane)
+            except SignInFailed as error:
+                problem = Unsent(str(error))
+                if error.final:
+                    raise problem from None
+            except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError):
+                problem = Unsent("Teams cannot be reached")
+            except (aiohttp.ClientError, OSError) as error:
+                problem = Unsent(f"the connection to Teams broke ({type(error).__name__})", doubtful=True)
+                if method == "POST":
+                    raise problem from None
+            else:
+                if answer.status < 300:
+                    return _read_object(answer.body)
+                problem = Refused(answer.status, _code(answer.body))
+                if answer.status == 401 and self._bearer and not renewed:
+                    renewed = True
+                    self._bearer.forget(token)
+                    continue
+                if answer.retry_after is not None:
+                    pause = answer.retry_after
+                if answer.status not in (_NOTHING_DONE if method == "POST" else _TRANSIENT):
+                    _complain(answer.status, problem.code)
+                    raise problem
+            log.info("teams request waits", method=method, attempt=attempt + 1, reason=str(problem), seconds=pause)
+            lane.close_for(pause)
+        raise AssertionError("unreachable")
+
+
+def _complain(status: int, code: str) -> None:
+    if status == 401:
+        log.error(
+            "Teams refused the bot's token twice",
+            remedy="check that TEAMS_APP_ID is the bot registered in Azure and TEAMS_TENANT_ID is its tenant",
+        )
+    else:
+        log.warning("teams refused a request", status=status, code=code)
+
+
+async def _once(
+    session: aiohttp.ClientSession, method: Method, url: URL, payload: bytes | None, token: str, lane: Lane
+) -> _Answer:
+    headers = {"Content-Type": "application/json; charset=utf-8"}
+    if token:
+        headers["Authorization"] = f"Bearer {token}"
+    lane.sent()
+    async with session.request(method, url, data=payload, headers=headers, allow_redirects=False) as response:
+        body = b""
+        try:
+            body = await read_limited(response, _LARGEST)
+        except ValueError:
+            log.warning("teams answered at too great length", status=response.status)
+        return _Answer(response.status, body, _seconds(response.headers.get("Retry-After")))
+
+
+def _read_object(body: bytes) -> dict[str, Any]:
+    try:
+        found = orjson.loads(body) if body else {}
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _code(body: bytes) -> str:
+    """The short name of an error, such as ConversationNotFound; never its text, which may quote the message."""
+    error = _read_object(body).get("error")
+    code = error.get("code") if isinstance(error, dict) else None
+    return code[:60] if isinstance(code, str) else ""
+
+
+def _seconds(value: str | None) -> float | None:
+    try:
+        return min(max(float(value), 0.0), 86400.0) if value else None
+    except ValueError:
+        return None

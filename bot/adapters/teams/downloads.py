@@ -1,0 +1,93 @@
+"""Files that people sent: the bot's token goes only to Teams' own hosts, and never along with a redirect."""
+
+import asyncio
+
+import aiohttp
+import structlog
+from yarl import URL
+
+from bot.adapters.teams.bearer import Bearer, SignInFailed
+from bot.adapters.teams.events import DOWNLOAD, SERVICE
+from bot.adapters.teams.hosts import Hosts, parse
+from bot.adapters.teams.wire import Wire, read_limited
+from bot.errors import UserError
+from bot.messages import Attachment
+
+__all__ = ["Downloads"]
+
+log = structlog.get_logger(__name__)
+
+_DEADLINE = 20.0
+_MOST_HOPS = 3
+_SLOW = aiohttp.ClientTimeout(total=None, sock_connect=5, sock_read=5)
+
+
+class Downloads:
+    """Reads received attachments."""
+
+    def __init__(self, wire: Wire, hosts: Hosts, bearer: Bearer | None) -> None:
+        self._wire = wire
+        self._hosts = hosts
+        self._bearer = bearer
+
+    async def read(self, attachment: Attachment, limit: int) -> bytes:
+        """The bytes of a received file. Raises `UserError` above `limit` bytes and when it cannot be had."""
+        name = attachment.name
+        own = attachment.source.startswith(SERVICE)
+        url = parse(attachment.source.removeprefix(SERVICE if own else DOWNLOAD))
+        if url is None:
+            raise UserError(f"Teams gave no address for “{name}” that can be read. Please send it again.")
+        try:
+            async with asyncio.timeout(_DEADLINE):
+                status, body = await self._get(url, with_token=own, limit=limit)
+        except TimeoutError:
+            raise UserError(f"“{name}” did not arrive in time. Please send it again, or something smaller.") from None
+        except _TooLarge:
+            megabytes = f"{limit / 1_000_000:.1f}".removesuffix(".0")
+            raise UserError(f"“{name}” is larger than {megabytes} MB. Please send something smaller.") from None
+        except (aiohttp.ClientError, OSError, SignInFailed) as error:
+            log.warning("a file could not be fetched", host=url.host, error=type(error).__name__)
+            raise UserError(f"“{name}” could not be fetched from Teams just now. Please try again.") from None
+        if status in (401, 403, 404, 410):
+            raise UserError(f"Teams no longer gives out “{name}”. Please send it again.")
+        if status != 200:
+            log.warning("a file could not be fetched", host=url.host, status=status)
+            raise UserError(f"“{name}” could not be fetched from Teams just now. Please try again.")
+        return body
+
+    async def _get(self, url: URL, *, with_token: bool, limit: int) -> tuple[int, bytes]:
+        renewed = False
+        hops = 0
+        while True:
+            trusted = self._hosts.trusts(url)
+            if not trusted and url.scheme != "https":
+                raise OSError("files are fetched over https only")
+            headers = {"Accept-Encoding": "identity"}
+            token = ""
+            if with_token and trusted and self._bearer is not None:
+                token = await self._bearer.token()
+                headers["Authorization"] = f"Bearer {token}"
+            session = await (self._wire.trusted() if trusted else self._wire.outside())
+            async with session.get(url, headers=headers, allow_redirects=False, timeout=_SLOW) as response:
+                if response.status in (301, 302, 303, 307, 308) and hops < _MOST_HOPS:
+                    following = parse(str(url.join(URL(response.headers.get("Location", "")))))
+                    if following is None:
+                        raise OSError("redirected to nowhere")
+                    url, with_token, hops = following, False, hops + 1
+                    continue
+                if response.status == 401 and token and self._bearer is not None and not renewed:
+                    renewed = True
+                    self._bearer.forget(token)
+                    continue
+                if response.status != 200:
+                    return response.status, b""
+                if (response.content_length or 0) > limit:
+                    raise _TooLarge
+                try:
+                    return 200, await read_limited(response, limit)
+                except ValueError:
+                    raise _TooLarge from None
+
+
+class _TooLarge(Exception):
+    pass

@@ -1,0 +1,200 @@
+"""The way in: POST /api/messages. Everything is bounded and checked before botbuilder sees it; never a 500."""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable, Coroutine
+from datetime import UTC
+from typing import Any, NoReturn
+
+import structlog
+from aiohttp import web
+from azure.core.exceptions import DeserializationError
+from botbuilder.core import InvokeResponse, TurnContext
+from botbuilder.schema import Activity
+
+from bot.adapters.teams.cloud import Cloud
+from bot.adapters.teams.events import tenant_of
+from bot.adapters.teams.gate import Gate, Turned
+from bot.adapters.teams.hosts import is_loopback
+
+__all__ = ["PATH", "Ingress"]
+
+log = structlog.get_logger(__name__)
+
+PATH = "/api/messages"
+
+_LARGEST = 256 * 1024
+_DEEPEST = 32
+_READ_SECONDS = 5.0
+_WORK_SECONDS = 10.0  # Teams gives up after 15
+_AT_ONCE = 200
+_RETRY_AFTER = {"Retry-After": "5"}
+_LONGEST_ID = 400
+_NAMED = ("message", "messageUpdate", "messageDelete")
+
+
+class Ingress:
+    """Receives activities and answers with the status that `work` returns for them."""
+
+    def __init__(
+        self, gate: Gate, cloud: Cloud, work: Callable[[TurnContext], Awaitable[int]], *, anonymous: bool
+    ) -> None:
+        self._gate = gate
+        self._cloud = cloud
+        self._work = work
+        self._anonymous = anonymous
+        self._running = 0
+        self._late: set[asyncio.Task[Any]] = set()
+
+    async def receive(self, request: web.Request) -> web.Response:
+        """Answer one request."""
+        if self._running >= _AT_ONCE:
+            return _refusal(Turned(503, "Busy", "Too many requests at once."))
+        self._running += 1
+        try:
+            return await self._receive(request)
+        except Turned as turned:
+            log.info("teams request turned away", status=turned.status, code=turned.code)
+            return _refusal(turned)
+        except Exception:  # whatever it was, Teams shall send the message again
+            log.exception("teams request failed")
+            return _refusal(Turned(503, "Unavailable", "The message could not be taken just now."))
+        finally:
+            self._running -= 1
+
+    async def _receive(self, request: web.Request) -> web.Response:
+        if request.method != "POST":
+            raise Turned(405, "MethodNotAllowed", "Activities are sent with POST.")
+        if request.content_type != "application/json":
+            raise Turned(415, "UnsupportedMediaType", "An activity is sent as application/json.")
+        if (request.content_length or 0) > _LARGEST:
+            _too_large()
+        if self._anonymous and not _is_local(request):
+            raise Turned(403, "Forbidden", "Without credentials only this machine is served.")
+        shown = await self._gate.verify(request.headers.get("Authorization", ""))
+        body = _parse(await _read(request))
+        activity = _to_activity(body)
+        self._gate.admit(shown, activity, tenant_of(activity))
+        statuses: list[int] = []
+
+        async def turn(context: TurnContext) -> None:
+            statuses.append(await self._work(context))
+
+        invoked = await self._in_time(self._cloud.hear(shown.claims, activity, turn))
+        if activity.type == "invoke" and invoked is not None:
+            return web.json_response(invoked.body or {}, status=int(invoked.status))
+        return web.Response(status=statuses[0])
+
+    async def _in_time(self, hearing: Coroutine[Any, Any, InvokeResponse | None]) -> InvokeResponse | None:
+        """What it returns. Taking too long is told to Teams, but never ends half-way what is being stored."""
+        task = asyncio.create_task(hearing, name="teams hearing")
+        self._late.add(task)
+        task.add_done_callback(self._late.discard)
+        await asyncio.wait({task}, timeout=_WORK_SECONDS)
+        if task.done():
+            return task.result()
+        task.add_done_callback(_tell)
+        raise Turned(503, "Busy", "The message could not be stored in time.")
+
+
+def _tell(task: "asyncio.Task[Any]") -> None:
+    failed = not task.cancelled() and task.exception() is not None
+    log.warning("a teams activity was heard late", failed=failed)
+
+
+def _is_local(request: web.Request) -> bool:
+    """Asked by name of this machine, from this machine: a page in a browser or a tunnel is neither."""
+    try:
+        host = request.url.host
+    except ValueError:
+        return False
+    return is_loopback(host) and is_loopback(request.remote) and "Origin" not in request.headers
+
+
+def _refusal(turned: Turned) -> web.Response:
+    headers = {}
+    if turned.status == 503:
+        headers = _RETRY_AFTER
+    elif turned.status == 401:
+        headers = {"WWW-Authenticate": "Bearer"}
+    elif turned.status == 405:
+        headers = {"Allow": "POST"}
+    elif turned.status in (408, 413):
+        headers = {"Connection": "close"}
+    body = {"error": {"code": turned.code, "message": turned.sentence}}
+    return web.json_response(body, status=turned.status, headers=headers)
+
+
+async def _read(request: web.Request) -> bytes:
+    body = bytearray()
+    try:
+        async with asyncio.timeout(_READ_SECONDS):
+            async for part in request.content.iter_chunked(65536):
+                body += part
+                if len(body) > _LARGEST:
+                    _too_large()
+    except TimeoutError:
+        raise Turned(408, "RequestTimeout", "The body did not arrive in time.") from None
+    return bytes(body)
+
+
+def _too_large() -> NoReturn:
+    raise Turned(413, "RequestTooLarge", f"An activity has at most {_LARGEST} bytes.")
+
+
+def _parse(body: bytes) -> dict[str, Any]:
+    try:
+        found = json.loads(body, parse_constant=_no_constant)
+    except (ValueError, RecursionError):
+        raise Turned(400, "BadSyntax", "The body is not JSON.") from None
+    if not isinstance(found, dict):
+        raise Turned(400, "BadSyntax", "An activity is a JSON object.")
+    sound: dict[str, Any] = _sound(found, _DEEPEST)
+    return sound
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _sound(value: Any, depth: int) -> Any:
+    """The same value with text that can be stored: no half characters, no NUL."""
+    if isinstance(value, str):
+        if value.isascii() and "\0" not in value:
+            return value
+        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace").replace("\0", "")
+    if isinstance(value, dict | list):
+        if not depth:
+            raise Turned(400, "BadSyntax", f"The body is nested deeper than {_DEEPEST}.")
+        if isinstance(value, dict):
+            return {_sound(name, depth): _sound(inner, depth - 1) for name, inner in value.items()}
+        return [_sound(inner, depth - 1) for inner in value]
+    return value
+
+
+def _to_activity(body: dict[str, Any]) -> Activity:
+    for where, name in _strings(body):
+        if not isinstance(where.get(name), str) or not 0 < len(where[name]) <= _LONGEST_ID:
+            raise Turned(400, "BadArgument", f"{name} must be a text of 1 to {_LONGEST_ID} characters.")
+    if not isinstance(body.get("text") or "", str):
+        raise Turned(400, "BadArgument", "text must be a text.")
+    try:
+        activity = Activity().deserialize(body)
+    except (DeserializationError, ValueError, TypeError, AttributeError, OverflowError):
+        raise Turned(400, "BadArgument", "The body is not an activity.") from None
+    if activity.timestamp is not None and activity.timestamp.tzinfo is None:
+        activity.timestamp = activity.timestamp.replace(tzinfo=UTC)
+    return activity
+
+
+def _strings(body: dict[str, Any]) -> list[tuple[dict[str, Any], str]]:
+    """What every activity must name, so that it can be told from others and answered."""
+    named = [(body, "type"), (body, "channelId"), (body, "serviceUrl"), (_inner(body, "conversation"), "id")]
+    if body.get("type") in _NAMED:
+        named += [(body, "id"), (_inner(body, "from"), "id"), (_inner(body, "recipient"), "id")]
+    return named
+
+
+def _inner(body: dict[str, Any], name: str) -> dict[str, Any]:
+    inner = body.get(name)
+    return inner if isinstance(inner, dict) else {}
