@@ -273,7 +273,7 @@ class Conversation:
             log.info("an answer has nowhere to go", heard=heard, platform=message.channel.platform, reason=str(error))
             await self._store.finish(heard, "failed")
             return
-        await self._store.finish(heard, "done", message_id=next(iter(delivery.shown.values()), ""))
+        await self._store.finish(heard, "done", files_too=delivery.attaches)
 
     async def resume(self, heard: Heard, running: Running) -> None:
         """Finish what an earlier process began: deliver its answer, or say honestly that there is none."""

@@ -132,6 +132,11 @@ class Delivery:
         self._answer.add(piece)
         self._changed.set()
 
+    @property
+    def attaches(self) -> bool:
+        """Whether files go with the answer."""
+        return bool(self._answer.attachments)
+
     async def finish(self) -> None:
         """Show the whole answer. Raises `PostFailed` when the platform does not take it, `Gone` when it never will."""
         replies = [] if self._answer.empty else self._compose(running=False)

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 import aiohttp
 
-from bot.printing import Mark, show_rows
+from bot.printing import Mark, show_rows, told
+from bot.version import __version__
 from storage import StorageError, open_store
 
 if TYPE_CHECKING:
@@ -127,7 +128,7 @@ async def _parts(config: "Config") -> list[Finding]:
 def _part(config: "Config", what: str, on: bool, text: str) -> Finding:
     if on:
         text = "served at this address" if text.startswith("http://") else text
-        return Finding("on", what, text.removeprefix(f"{what}: ").removeprefix("on: "))
+        return Finding("on", what, told(what, text))
     return Finding("wrong" if what.startswith("skill ") or _is_wanted(config, what) else "off", what, text)
 
 
@@ -171,23 +172,21 @@ async def _model_server(label: str, base_url: str, key: str) -> Finding:
         listed = await list_models(base_url, key, _SECONDS)
     except ValueError as error:
         if str(error) in ("status 401", "status 403"):
-            return Finding("wrong", label, f"{base_url} refuses the key. Copy it again, or make a new one.")
-        return Finding("on", label, f"{base_url} answers, but lists no models")
+            return Finding("wrong", "model server", f"{label} refuses the key. Copy it again, or make a new one.")
+        return Finding("on", "model server", f"{label} answers, but lists no models")
     except OSError:
-        return Finding("wrong", label, f"{base_url} does not answer. Start it, or correct OPENAI_BASE_URL.")
-    return Finding("on", label, f"{base_url} answers and lists {len(listed)} model(s)")
+        text = f"{label} does not answer at {base_url}. Start it, or correct OPENAI_BASE_URL."
+        return Finding("wrong", "model server", text)
+    return Finding("on", "model server", f"{label} answers and lists {len(listed)} model(s)")
 
 
 async def _discord(config: "Config") -> Finding:
     assert config.discord_token is not None
     token = config.discord_token.get_secret_value().removeprefix("Bot ")
+    headers = {"Authorization": f"Bot {token}", "User-Agent": f"DiscordBot (parleybot, {__version__})"}
+    address = f"{config.discord_api or _DISCORD}/users/@me"
     try:
-        async with (
-            _session() as session,
-            session.get(
-                f"{config.discord_api or _DISCORD}/users/@me", headers={"Authorization": f"Bot {token}"}
-            ) as response,
-        ):
+        async with _session() as session, session.get(address, headers=headers) as response:
             if response.status == 200:
                 name = (await response.json()).get("username", "")
                 return Finding("on", "discord sign-in", f"the token is good: it signs in as {name}")

@@ -8,7 +8,7 @@ from rich.text import Text
 
 from bot.version import __version__
 
-__all__ = ["Mark", "show_report", "show_rows", "show_skills"]
+__all__ = ["Mark", "show_report", "show_rows", "show_skills", "told"]
 
 Mark = Literal["on", "off", "wrong"]
 
@@ -27,7 +27,7 @@ def show_report(rows: Iterable[tuple[str, bool, str]]) -> None:
     terminal.print(Text(f"Parley {__version__}", style="bold"))
     terminal.print()
     show_rows(
-        ("on" if on else "off", what, "the page below" if text in pages else _told(what, text))
+        ("on" if on else "off", what, "the page below" if text in pages else told(what, text))
         for what, on, text in rows
         if not (on and what.startswith("skill "))
     )
@@ -70,7 +70,7 @@ def show_skills() -> None:
     terminal.file.flush()
 
 
-def _told(what: str, text: str) -> str:
+def told(what: str, text: str) -> str:
     """The sentence without what the row says already."""
     return text.removeprefix(f"{what}: ").removeprefix("on: ")
 

@@ -1,25 +1,32 @@
-"""The database itself: one writer that commits in groups, a few readers, and a lock that keeps a second process out."""
+"""The database itself: one writer that commits in groups, a few readers, and a lock that keeps a second process out.
+
+SQLAlchemy runs in threads of its own here, and the event loop waits for whole pieces of work, not for each statement:
+that costs a fraction of the time per statement (docs/decisions/0005-storage-threads.md).
+"""
 
 import asyncio
 import contextlib
+import queue
 import sqlite3
-from collections.abc import Awaitable, Callable
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 from filelock import FileLock, Timeout
-from sqlalchemy import event, make_url, text
+from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
-from sqlalchemy.pool import StaticPool
 
 __all__ = ["Database", "StorageError"]
 
 T = TypeVar("T")
-Work = Callable[[AsyncConnection], Awaitable[T]]
+Work = Callable[[Connection], T]
 
 _GROUP = 64  # writes committed together at most: enough to share the disk's wait, few enough to keep it short
+_READERS = 2
+_BUSY_SECONDS = 5  # for which another process may hold the database before a write fails
 
 
 class StorageError(Exception):
@@ -30,13 +37,16 @@ class StorageError(Exception):
 class _Write:
     work: Work[Any]
     done: "asyncio.Future[Any]"
+    result: Any = None
+    error: BaseException | None = None
 
 
 class Database:
     """An open SQLite file.
 
-    All writing goes through one connection and is committed in groups: a write returns only after its commit, yet a
-    burst of them shares one wait for the disk. A write that fails is undone alone.
+    All writing goes through one thread and is committed in groups: a write returns only after its commit, yet a burst
+    of them shares one wait for the disk. A write that fails is undone alone. Work is given as a function of a
+    connection; it may be run a second time if another write of its group failed.
     """
 
     def __init__(self, url: str) -> None:
@@ -53,10 +63,10 @@ class Database:
             raise StorageError("DATABASE_URL names no file. Write sqlite:///path/to/parley.db.")
         self.path = Path(parsed.database).expanduser().absolute()
         self._lock = FileLock(f"{self.path}.lock", thread_local=False)
-        self._queue: asyncio.Queue[_Write | None] = asyncio.Queue()
-        self._writer: asyncio.Task[None] | None = None
-        self._write_engine: AsyncEngine | None = None
-        self._read_engine: AsyncEngine | None = None
+        self._queue: queue.SimpleQueue[_Write | None] = queue.SimpleQueue()
+        self._writer: threading.Thread | None = None
+        self._readers: ThreadPoolExecutor | None = None
+        self._engine: Engine | None = None
 
     async def open(self, migrate: Callable[[Path], None]) -> None:
         """Lock, check, migrate and open the file. Raises `StorageError`."""
@@ -78,14 +88,16 @@ class Database:
         except BaseException:
             self._lock.release()
             raise
-        self._write_engine = _engine(self.path, "BEGIN IMMEDIATE", poolclass=StaticPool)
-        self._read_engine = _engine(self.path, "BEGIN", pool_size=4, max_overflow=0)
-        self._writer = asyncio.create_task(self._write_all(), name="storage writer")
+        self._engine = _engine(self.path)
+        self._readers = ThreadPoolExecutor(_READERS, "storage reader")
+        # Not a daemon: whoever leaves without `close` shall notice, rather than lose what is queued.
+        self._writer = threading.Thread(target=self._write_all, args=(self._engine,), name="storage writer")
+        self._writer.start()
 
     def _prepare(self, migrate: Callable[[Path], None]) -> None:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self._lock.acquire(blocking=False)
-        with contextlib.closing(sqlite3.connect(self.path, timeout=5)) as connection:
+        with contextlib.closing(sqlite3.connect(self.path, timeout=_BUSY_SECONDS)) as connection:
             connection.execute("PRAGMA journal_mode = WAL")
         migrate(self.path)
 
@@ -104,74 +116,100 @@ class Database:
 
     async def write(self, work: Work[T]) -> T:
         """Run `work` in the next group of writes and return its result once that group is committed."""
-        if self._writer is None or self._writer.done():
+        if self._writer is None:
             raise StorageError("The database is closed.")
         done: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        self._queue.put_nowait(_Write(work, done))
+        self._queue.put(_Write(work, done))
         return await done
 
     async def read(self, work: Work[T]) -> T:
         """Run `work` on a reading connection."""
-        if self._read_engine is None:
+        engine, readers = self._engine, self._readers
+        if engine is None or readers is None:
             raise StorageError("The database is closed.")
-        async with self._read_engine.connect() as connection:
-            return await work(connection)
 
-    async def _write_all(self) -> None:
-        assert self._write_engine is not None
-        closing = False
-        while not closing:
-            group = [await self._queue.get()]
-            while len(group) < _GROUP and not self._queue.empty():
-                group.append(self._queue.get_nowait())
-            closing = None in group
-            await self._write_group([write for write in group if write is not None])
+        def reading() -> T:
+            with engine.connect() as connection:
+                return work(connection)
 
-    async def _write_group(self, group: list[_Write]) -> None:
-        assert self._write_engine is not None
-        finished: list[tuple[_Write, Any]] = []
-        try:
-            async with self._write_engine.begin() as connection:
-                for write in group:
-                    try:
-                        async with connection.begin_nested():
-                            finished.append((write, await write.work(connection)))
-                    except Exception as error:  # noqa: BLE001 - it belongs to whoever asked for this write
-                        _fail(write, error)
-        except Exception as error:  # noqa: BLE001 - nothing of this group was committed: all of them are told
-            for write in group:
-                _fail(write, error)
-        else:
-            for write, result in finished:
-                if not write.done.done():
-                    write.done.set_result(result)
+        return await asyncio.get_running_loop().run_in_executor(readers, reading)
+
+    def _write_all(self, engine: Engine) -> None:
+        """The writer's whole life."""
+        with engine.connect().execution_options(writing=True) as connection:
+            closing = False
+            while not closing:
+                group = [self._queue.get()]
+                while len(group) < _GROUP and not self._queue.empty():
+                    group.append(self._queue.get())
+                closing = None in group
+                writes = [write for write in group if write is not None]
+                if writes and not _committed(connection, writes):
+                    for write in writes:  # each for itself, so that only those fail that cannot be done
+                        _committed(connection, [write])
+                _tell(writes)
 
     async def close(self) -> None:
         """Finish what is queued, close every connection and give the file free."""
         if self._writer is not None:
-            self._queue.put_nowait(None)
-            await self._writer
+            self._queue.put(None)
+            await asyncio.to_thread(self._writer.join)
             self._writer = None
-        if self._read_engine is not None:
-            await self._read_engine.dispose()
-            self._read_engine = None
-        if self._write_engine is not None:
-            async with self._write_engine.connect() as connection:
-                await connection.execute(text("PRAGMA optimize"))
-            await self._write_engine.dispose()
-            self._write_engine = None
+        if self._readers is not None:
+            await asyncio.to_thread(self._readers.shutdown)
+            self._readers = None
+        if self._engine is not None:
+            await asyncio.to_thread(self._engine.dispose)
+            self._engine = None
         self._lock.release()
 
 
-def _fail(write: _Write, error: Exception) -> None:
-    if not write.done.done():
-        write.done.set_exception(error)
+def _committed(connection: Connection, group: list[_Write]) -> bool:
+    """Do these writes in one transaction; on an error, none of them, and each holds it."""
+    try:
+        with connection.begin():
+            for write in group:
+                write.result = write.work(connection)
+    except Exception as error:  # noqa: BLE001 - it belongs to whoever asked for the write
+        for write in group:
+            write.error = error
+        return False
+    for write in group:
+        write.error = None
+    return True
 
 
-def _engine(path: Path, begin: str, **pool: Any) -> AsyncEngine:
-    engine = create_async_engine(f"sqlite+aiosqlite:///{path}", connect_args={"timeout": 5}, **pool)
+def _tell(writes: list[_Write]) -> None:
+    """Let everybody who waits know, with one wake-up for each loop (there is one but in tests)."""
+    by_loop: dict[asyncio.AbstractEventLoop, list[_Write]] = {}
+    for write in writes:
+        by_loop.setdefault(write.done.get_loop(), []).append(write)
+    for loop, theirs in by_loop.items():
+        with contextlib.suppress(RuntimeError):  # the loop was closed: nobody waits any more
+            loop.call_soon_threadsafe(_settle, theirs)
 
-    @event.listens_for(engine.sync_engine, "connect")
+
+def _settle(writes: list[_Write]) -> None:
+    for write in writes:
+        if write.done.done():
+            continue
+        if write.error is None:
+            write.done.set_result(write.result)
+        else:
+            write.done.set_exception(write.error)
+
+
+def _engine(path: Path) -> Engine:
+    """Parameters stay out of error messages: they are what people said."""
+    engine = create_engine(
+        f"sqlite:///{path}",
+        connect_args={"timeout": _BUSY_SECONDS, "check_same_thread": False},
+        pool_size=_READERS + 1,
+        max_overflow=0,
+        hide_parameters=True,
+    )
+
+    @event.listens_for(engine, "connect")
     def _connected(connection: Any, _record: object) -> None:
         # The driver would otherwise begin its transactions late, as readers, and lose updates when they turn writers.
         connection.isolation_level = None
@@ -181,8 +219,9 @@ def _engine(path: Path, begin: str, **pool: Any) -> AsyncEngine:
         cursor.execute("PRAGMA secure_delete = ON")
         cursor.close()
 
-    @event.listens_for(engine.sync_engine, "begin")
-    def _begun(connection: Any) -> None:
-        connection.exec_driver_sql(begin)
+    @event.listens_for(engine, "begin")
+    def _begun(connection: Connection) -> None:
+        writing = connection.get_execution_options().get("writing", False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
 
     return engine

@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import Connection, delete, func, insert, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from storage.records import File, Room, RoomMessage
 from storage.store import Store
@@ -51,8 +50,8 @@ class Rooms:
     async def all(self) -> list[Room]:
         """Every room, the one used last first."""
 
-        async def work(connection: AsyncConnection) -> list[Room]:
-            found = await connection.execute(select(*_ROOM).order_by(rooms.c.updated_at.desc(), rooms.c.id))
+        def work(connection: Connection) -> list[Room]:
+            found = connection.execute(select(*_ROOM).order_by(rooms.c.updated_at.desc(), rooms.c.id))
             return [Room(*row) for row in found]
 
         return await self._read(work)
@@ -60,8 +59,8 @@ class Rooms:
     async def room(self, room_id: str) -> Room | None:
         """One room, or None."""
 
-        async def work(connection: AsyncConnection) -> Room | None:
-            row = (await connection.execute(select(*_ROOM).where(rooms.c.id == room_id))).one_or_none()
+        def work(connection: Connection) -> Room | None:
+            row = (connection.execute(select(*_ROOM).where(rooms.c.id == room_id))).one_or_none()
             return Room(*row) if row else None
 
         return await self._read(work)
@@ -69,8 +68,8 @@ class Rooms:
     async def rename(self, room_id: str, title: str) -> bool:
         """Give a room another title; False when there is no such room."""
 
-        async def work(connection: AsyncConnection) -> bool:
-            changed = await connection.execute(update(rooms).where(rooms.c.id == room_id).values(title=title))
+        def work(connection: Connection) -> bool:
+            changed = connection.execute(update(rooms).where(rooms.c.id == room_id).values(title=title))
             return changed.rowcount > 0
 
         return await self._write(work)
@@ -78,12 +77,12 @@ class Rooms:
     async def remove(self, room_id: str) -> list[str]:
         """Delete a room with its messages and files; returns the ids of the messages that were in it."""
 
-        async def work(connection: AsyncConnection) -> list[str]:
+        def work(connection: Connection) -> list[str]:
             where = room_messages.c.room == room_id
-            gone = (await connection.execute(select(room_messages.c.id, room_messages.c.files).where(where))).all()
-            await _drop_files(connection, [file for row in gone for file in row.files])
-            await connection.execute(delete(room_messages).where(where))
-            await connection.execute(delete(rooms).where(rooms.c.id == room_id))
+            gone = (connection.execute(select(room_messages.c.id, room_messages.c.files).where(where))).all()
+            _drop_files(connection, [file for row in gone for file in row.files])
+            connection.execute(delete(room_messages).where(where))
+            connection.execute(delete(rooms).where(rooms.c.id == room_id))
             return [row.id for row in gone]
 
         return await self._write(work)
@@ -95,8 +94,8 @@ class Rooms:
             place = select(room_messages.c.seq).where(room_messages.c.id == before).scalar_subquery()
             statement = statement.where(room_messages.c.seq < place)
 
-        async def work(connection: AsyncConnection) -> list[RoomMessage]:
-            found = await connection.execute(statement.order_by(room_messages.c.seq.desc()).limit(limit))
+        def work(connection: Connection) -> list[RoomMessage]:
+            found = connection.execute(statement.order_by(room_messages.c.seq.desc()).limit(limit))
             return [_message(row) for row in found][::-1]
 
         return await self._read(work)
@@ -105,16 +104,16 @@ class Rooms:
         """The ids of everything said in a room, oldest first."""
         statement = select(room_messages.c.id).where(room_messages.c.room == room_id).order_by(room_messages.c.seq)
 
-        async def work(connection: AsyncConnection) -> list[str]:
-            return list((await connection.execute(statement)).scalars())
+        def work(connection: Connection) -> list[str]:
+            return list((connection.execute(statement)).scalars())
 
         return await self._read(work)
 
     async def message(self, message_id: str) -> RoomMessage | None:
         """One message, or None."""
 
-        async def work(connection: AsyncConnection) -> RoomMessage | None:
-            return await _find(connection, message_id)
+        def work(connection: Connection) -> RoomMessage | None:
+            return _find(connection, message_id)
 
         return await self._read(work)
 
@@ -123,20 +122,20 @@ class Rooms:
         stays as it was. With `title`, a room that is not there is made; without, the answer is then None.
         """
 
-        async def work(connection: AsyncConnection) -> RoomMessage | None:
+        def work(connection: Connection) -> RoomMessage | None:
             if title:
-                await connection.execute(
+                connection.execute(
                     upsert(rooms)
                     .values(id=message.room, title=title, created_at=message.at, updated_at=message.at)
                     .on_conflict_do_nothing()
                 )
-            known = await _find(connection, message.id)
+            known = _find(connection, message.id)
             if known is not None:
                 return known
-            if not await _touch(connection, message.room):
+            if not _touch(connection, message.room):
                 return None
-            await _put_files(connection, attached, message.at)
-            await connection.execute(insert(room_messages).values(id=message.id, **_values(message)))
+            _put_files(connection, attached, message.at)
+            connection.execute(insert(room_messages).values(id=message.id, **_values(message)))
             return message
 
         return await self._write(work)
@@ -146,46 +145,49 @@ class Rooms:
         is gone.
         """
 
-        async def work(connection: AsyncConnection) -> bool:
-            if not await _touch(connection, message.room):
+        def work(connection: Connection) -> bool:
+            if not _touch(connection, message.room):
                 return False
-            await _put_files(connection, attached, message.at)
-            changed = await connection.execute(
+            _put_files(connection, attached, message.at)
+            changed = connection.execute(
                 update(room_messages).where(room_messages.c.id == message.id).values(**_values(message))
             )
             if changed.rowcount == 0:
-                await connection.execute(insert(room_messages).values(id=message.id, **_values(message)))
+                connection.execute(insert(room_messages).values(id=message.id, **_values(message)))
             return True
 
         return await self._write(work)
 
-    async def withdraw(self, message: RoomMessage) -> bool:
-        """Take back a message that could not be passed on, with its files, and its room when nothing else is in it;
-        whether the room went with it.
+    async def withdraw(self, message: RoomMessage, *, with_room: bool = False) -> bool:
+        """Take a message away, with its files; and `with_room` its room, when nothing else is in it. Whether the room
+        went with it.
         """
 
-        async def work(connection: AsyncConnection) -> bool:
-            await _drop_files(connection, message.files)
-            await connection.execute(delete(room_messages).where(room_messages.c.id == message.id))
+        def work(connection: Connection) -> bool:
+            _drop_files(connection, message.files)
+            connection.execute(delete(room_messages).where(room_messages.c.id == message.id))
             left = select(room_messages.c.id).where(room_messages.c.room == message.room).limit(1)
-            if (await connection.execute(left)).first() is not None:
+            if not with_room or (connection.execute(left)).first() is not None:
                 return False
-            await connection.execute(delete(rooms).where(rooms.c.id == message.room))
+            connection.execute(delete(rooms).where(rooms.c.id == message.room))
             return True
 
         return await self._write(work)
 
-    async def settle(self, still_running: Collection[str]) -> list[str]:
-        """Mark as ended what a process that is gone left running; the ids of what was marked."""
+    async def settle(self, still_running: Collection[str], remark: str) -> list[str]:
+        """Mark as ended what a process that is gone left running; `remark` stands where there was nothing yet. The ids
+        of what was marked.
+        """
 
-        async def work(connection: AsyncConnection) -> list[str]:
-            marked = await connection.execute(
-                update(room_messages)
-                .where(room_messages.c.running.is_(True), room_messages.c.id.not_in(list(still_running)))
-                .values(running=False)
-                .returning(room_messages.c.id)
-            )
-            return list(marked.scalars())
+        def work(connection: Connection) -> list[str]:
+            found = connection.execute(select(*_MESSAGE).where(room_messages.c.running.is_(True)))
+            left = [each for each in map(_message, found) if each.id not in still_running]
+            for each in left:
+                text = each.text if each.text or each.files else remark
+                connection.execute(
+                    update(room_messages).where(room_messages.c.id == each.id).values(running=False, text=text)
+                )
+            return [each.id for each in left]
 
         return await self._write(work)
 
@@ -195,26 +197,26 @@ class Rooms:
             files.c.id.in_(list(file_ids))
         )
 
-        async def work(connection: AsyncConnection) -> dict[str, FileFacts]:
-            return {row[0]: FileFacts(*row) for row in await connection.execute(statement)}
+        def work(connection: Connection) -> dict[str, FileFacts]:
+            return {row[0]: FileFacts(*row) for row in connection.execute(statement)}
 
         return await self._read(work) if file_ids else {}
 
 
-async def _find(connection: AsyncConnection, message_id: str) -> RoomMessage | None:
-    row = (await connection.execute(select(*_MESSAGE).where(room_messages.c.id == message_id))).one_or_none()
+def _find(connection: Connection, message_id: str) -> RoomMessage | None:
+    row = (connection.execute(select(*_MESSAGE).where(room_messages.c.id == message_id))).one_or_none()
     return _message(row) if row else None
 
 
-async def _touch(connection: AsyncConnection, room_id: str) -> bool:
+def _touch(connection: Connection, room_id: str) -> bool:
     """Note that something happens in a room; False when it is not there."""
-    changed = await connection.execute(update(rooms).where(rooms.c.id == room_id).values(updated_at=datetime.now(UTC)))
+    changed = connection.execute(update(rooms).where(rooms.c.id == room_id).values(updated_at=datetime.now(UTC)))
     return changed.rowcount > 0
 
 
-async def _put_files(connection: AsyncConnection, attached: Sequence[File], at: datetime) -> None:
+def _put_files(connection: Connection, attached: Sequence[File], at: datetime) -> None:
     for file in attached:
-        await connection.execute(
+        connection.execute(
             upsert(files)
             .values(
                 id=file.id,
@@ -229,9 +231,9 @@ async def _put_files(connection: AsyncConnection, attached: Sequence[File], at: 
         )
 
 
-async def _drop_files(connection: AsyncConnection, file_ids: Sequence[str]) -> None:
+def _drop_files(connection: Connection, file_ids: Sequence[str]) -> None:
     for start in range(0, len(file_ids), 500):  # SQLite takes only so many values in one statement
-        await connection.execute(delete(files).where(files.c.id.in_(file_ids[start : start + 500])))
+        connection.execute(delete(files).where(files.c.id.in_(file_ids[start : start + 500])))
 
 
 def _values(message: RoomMessage) -> dict[str, Any]:

@@ -1,12 +1,13 @@
 """What is asked of storage, in the words of a conversation."""
 
+from collections import OrderedDict, deque
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import Connection, delete, func, insert, or_, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from storage.engine import Database
 from storage.migrate import migrate
@@ -23,6 +24,10 @@ class Key(NamedTuple):
     tenant: str
     channel: str
 
+
+MOST_LINES = 100  # of a channel's context, kept in memory for the channels used last
+_RECENT_CHANNELS = 500
+_RECENT_SETTINGS = 5000
 
 _UNDONE: tuple[State, ...] = ("received", "running", "answered")
 _HEARD = (
@@ -44,6 +49,9 @@ class Store:
 
     def __init__(self, database: Database) -> None:
         self.database = database
+        # This process is the only one that writes, so what it read or wrote last is what is there.
+        self._chosen: dict[tuple[tuple[str, str, str], str], dict[str, Any]] = {}
+        self._recent: OrderedDict[tuple[str, str, str], deque[Line]] = OrderedDict()
 
     async def close(self) -> None:
         await self.database.close()
@@ -51,8 +59,8 @@ class Store:
     async def ping(self) -> None:
         """Raise when the database cannot be read and written."""
 
-        async def work(connection: AsyncConnection) -> None:
-            await connection.execute(select(1))
+        def work(connection: Connection) -> None:
+            connection.execute(select(1))
 
         await self.database.read(work)
         await self.database.write(work)
@@ -77,8 +85,8 @@ class Store:
             .returning(inbox.c.id)
         )
 
-        async def work(connection: AsyncConnection) -> int | None:
-            accepted: int | None = (await connection.execute(statement)).scalar_one_or_none()
+        def work(connection: Connection) -> int | None:
+            accepted: int | None = (connection.execute(statement)).scalar_one_or_none()
             return accepted
 
         return await self.database.write(work)
@@ -86,8 +94,8 @@ class Store:
     async def undone(self) -> list[Heard]:
         """Every question that was accepted but not finished, oldest first."""
 
-        async def work(connection: AsyncConnection) -> list[Heard]:
-            rows = await connection.execute(select(*_HEARD).where(inbox.c.state.in_(_UNDONE)).order_by(inbox.c.id))
+        def work(connection: Connection) -> list[Heard]:
+            rows = connection.execute(select(*_HEARD).where(inbox.c.state.in_(_UNDONE)).order_by(inbox.c.id))
             return [Heard(*tuple(row)) for row in rows]
 
         return await self.database.read(work)
@@ -95,10 +103,8 @@ class Store:
     async def rewrite(self, heard: int, body: str) -> None:
         """The question was changed before it was answered."""
 
-        async def work(connection: AsyncConnection) -> None:
-            await connection.execute(
-                update(inbox).where(inbox.c.id == heard, inbox.c.state.in_(_UNDONE)).values(body=body)
-            )
+        def work(connection: Connection) -> None:
+            connection.execute(update(inbox).where(inbox.c.id == heard, inbox.c.state.in_(_UNDONE)).values(body=body))
 
         await self.database.write(work)
 
@@ -109,9 +115,9 @@ class Store:
         to the context is taken back.
         """
 
-        async def work(connection: AsyncConnection) -> int | None:
+        def work(connection: Connection) -> int | None:
             heard: int | None = (
-                await connection.execute(
+                connection.execute(
                     select(inbox.c.id).where(
                         inbox.c.platform == key[0],
                         inbox.c.tenant == key[1],
@@ -123,24 +129,26 @@ class Store:
                 )
             ).scalar_one_or_none()
             asked = (
-                await connection.execute(select(lines.c.id).where(*_in(key), lines.c.message_id == event).limit(1))
+                connection.execute(select(lines.c.id).where(*_in(key), lines.c.message_id == event).limit(1))
             ).scalar_one_or_none()
             if heard is None or asked is None:
                 return None
-            after = (await connection.execute(select(func.count()).where(*_in(key), lines.c.id > asked))).scalar_one()
+            after = (connection.execute(select(func.count()).where(*_in(key), lines.c.id > asked))).scalar_one()
             if after > 1:  # its own answer, and something else
                 return None
-            await connection.execute(delete(lines).where(*_in(key), lines.c.id >= asked))
-            await connection.execute(update(inbox).where(inbox.c.id == heard).values(state="received", body=body))
+            connection.execute(delete(lines).where(*_in(key), lines.c.id >= asked))
+            connection.execute(update(inbox).where(inbox.c.id == heard).values(state="received", body=body))
             return heard
 
-        return await self.database.write(work)
+        reopened = await self.database.write(work)
+        self._recent.pop(key, None)
+        return reopened
 
     async def begin(self, heard: int) -> None:
         """Note that from here on something may be spent or shown for this question."""
 
-        async def work(connection: AsyncConnection) -> None:
-            await connection.execute(
+        def work(connection: Connection) -> None:
+            connection.execute(
                 update(inbox).where(inbox.c.id == heard).values(state="running", attempts=inbox.c.attempts + 1)
             )
 
@@ -149,8 +157,8 @@ class Store:
     async def posted(self, heard: int, part: int, message_id: str) -> None:
         """Remember under which id a part of the answer is shown."""
 
-        async def work(connection: AsyncConnection) -> None:
-            await connection.execute(
+        def work(connection: Connection) -> None:
+            connection.execute(
                 upsert(posts)
                 .values(heard=heard, part=part, message_id=message_id)
                 .on_conflict_do_update(index_elements=["heard", "part"], set_={"message_id": message_id})
@@ -161,8 +169,8 @@ class Store:
     async def posts(self, heard: int) -> list[Post]:
         """The visible messages of an answer, in order."""
 
-        async def work(connection: AsyncConnection) -> list[Post]:
-            rows = await connection.execute(
+        def work(connection: Connection) -> list[Post]:
+            rows = connection.execute(
                 select(posts.c.part, posts.c.message_id).where(posts.c.heard == heard).order_by(posts.c.part)
             )
             return [Post(*row) for row in rows]
@@ -215,91 +223,108 @@ class Store:
             for bill in used
         ]
 
-        async def work(connection: AsyncConnection) -> None:
-            await connection.execute(update(inbox).where(inbox.c.id == heard).values(state="answered", answer=answer))
+        def work(connection: Connection) -> None:
+            connection.execute(update(inbox).where(inbox.c.id == heard).values(state="answered", answer=answer))
             if new_lines:
-                await connection.execute(insert(lines), new_lines)
+                connection.execute(insert(lines), new_lines)
             if new_bills:
-                await connection.execute(insert(bills), new_bills)
+                connection.execute(insert(bills), new_bills)
             for file in attached:
-                await connection.execute(_put(file, heard))
+                connection.execute(_put(file, heard))
 
         await self.database.write(work)
+        recent = self._recent.get(key)
+        if recent is not None:
+            recent.extend(replace(line, at=line.at or now) for line in said)
 
-    async def finish(self, heard: int, state: State = "done", *, message_id: str = "") -> None:
-        """Close a question. Its text and its answer are wiped here: the context holds what was said.
+    async def finish(self, heard: int, state: State = "done", *, files_too: bool = False) -> None:
+        """Close a question. Its text, its answer and its files are wiped here: the context holds what was said."""
 
-        `message_id` is the platform's id of the answer, so that a reply to it can be recognised later.
-        """
-
-        async def work(connection: AsyncConnection) -> None:
-            row = (
-                await connection.execute(
-                    update(inbox)
-                    .where(inbox.c.id == heard)
-                    .values(state=state, body="", answer=None)
-                    .returning(inbox.c.platform, inbox.c.tenant, inbox.c.channel, inbox.c.event)
-                )
-            ).one_or_none()
-            await connection.execute(delete(files).where(files.c.heard == heard))
-            if row is not None and message_id:
-                await connection.execute(
-                    update(lines)
-                    .where(*_in(Key(*row[:3])), lines.c.role == "assistant", lines.c.message_id == f"re:{row.event}")
-                    .values(message_id=message_id)
-                )
+        def work(connection: Connection) -> None:
+            connection.execute(update(inbox).where(inbox.c.id == heard).values(state=state, body="", answer=None))
+            if files_too:
+                connection.execute(delete(files).where(files.c.heard == heard))
 
         await self.database.write(work)
 
     # The context of a channel.
 
     async def history(self, key: tuple[str, str, str], limit: int) -> list[Line]:
-        """The newest `limit` lines of a channel, oldest first."""
-        statement = (
-            select(
-                lines.c.role,
-                lines.c.text,
-                lines.c.message_id,
-                lines.c.author_id,
-                lines.c.author,
-                lines.c.at,
-                lines.c.complete,
+        """The newest `limit` lines of a channel, at most `MOST_LINES`, oldest first."""
+        recent = self._recent.get(key)
+        if recent is None:
+            statement = (
+                select(
+                    lines.c.role,
+                    lines.c.text,
+                    lines.c.message_id,
+                    lines.c.author_id,
+                    lines.c.author,
+                    lines.c.at,
+                    lines.c.complete,
+                )
+                .where(*_in(key))
+                .order_by(lines.c.id.desc())
+                .limit(MOST_LINES)
             )
-            .where(*_in(key))
-            .order_by(lines.c.id.desc())
-            .limit(limit)
-        )
 
-        async def work(connection: AsyncConnection) -> list[Line]:
-            return [Line(*row) for row in await connection.execute(statement)][::-1]
+            def work(connection: Connection) -> list[Line]:
+                return [Line(*row) for row in connection.execute(statement)][::-1]
 
-        return await self.database.read(work)
+            recent = deque(await self.database.read(work), MOST_LINES)
+            self._recent[key] = recent
+            if len(self._recent) > _RECENT_CHANNELS:
+                self._recent.popitem(last=False)
+        else:
+            self._recent.move_to_end(key)
+        return list(recent)[-limit:]
 
     async def amend(self, key: tuple[str, str, str], message_id: str, text: str) -> bool:
         """A person changed what they said; `False` when nothing of it is known, or nothing changed."""
 
-        async def work(connection: AsyncConnection) -> bool:
-            changed = await connection.execute(
+        def work(connection: Connection) -> bool:
+            changed = connection.execute(
                 update(lines)
                 .where(*_in(key), lines.c.message_id == message_id, lines.c.role == "user", lines.c.text != text)
                 .values(text=text)
             )
             return bool(changed.rowcount)
 
-        return await self.database.write(work)
+        changed = await self.database.write(work)
+        self._recent.pop(key, None)
+        return changed
 
     async def forget(self, key: tuple[str, str, str], message_ids: Sequence[str]) -> None:
-        """Messages are gone from the platform: they leave the context too."""
+        """Messages are gone from the platform, people's or the bot's own: they leave the context too."""
+        gone = list(message_ids)
 
-        async def work(connection: AsyncConnection) -> None:
-            await connection.execute(delete(lines).where(*_in(key), lines.c.message_id.in_(list(message_ids))))
+        def work(connection: Connection) -> None:
+            for start in range(0, len(gone), 500):  # SQLite takes only so many values in one statement
+                some = gone[start : start + 500]
+                answers = (
+                    select("re:" + inbox.c.event)
+                    .join(posts, posts.c.heard == inbox.c.id)
+                    .where(
+                        posts.c.message_id.in_(some),
+                        inbox.c.platform == key[0],
+                        inbox.c.tenant == key[1],
+                        inbox.c.channel == key[2],
+                    )
+                )
+                connection.execute(
+                    delete(lines).where(*_in(key), or_(lines.c.message_id.in_(some), lines.c.message_id.in_(answers)))
+                )
 
         await self.database.write(work)
+        self._recent.pop(key, None)
 
     # What moderators have chosen, for a channel or (channel "") for a whole community.
 
     async def chosen(self, key: tuple[str, str, str], skill: str) -> dict[str, Any]:
         """A skill's settings here: the channel's own over its community's."""
+        known = self._chosen.get((key, skill))
+        if known is not None:
+            return known
         statement = select(settings.c.channel, settings.c.chosen).where(
             settings.c.platform == key[0],
             settings.c.tenant == key[1],
@@ -307,17 +332,20 @@ class Store:
             settings.c.skill == skill,
         )
 
-        async def work(connection: AsyncConnection) -> dict[str, Any]:
-            found = {row.channel: row.chosen for row in await connection.execute(statement)}
+        def work(connection: Connection) -> dict[str, Any]:
+            found = {row.channel: row.chosen for row in connection.execute(statement)}
             return {**found.get("", {}), **found.get(key[2], {})}
 
-        return await self.database.read(work)
+        if len(self._chosen) >= _RECENT_SETTINGS:
+            self._chosen.clear()
+        chosen = self._chosen[key, skill] = await self.database.read(work)
+        return chosen
 
     async def choose(self, key: tuple[str, str, str], skill: str, chosen: dict[str, Any]) -> None:
         """Set a skill's settings for a channel, or with an empty channel for the whole community."""
 
-        async def work(connection: AsyncConnection) -> None:
-            await connection.execute(
+        def work(connection: Connection) -> None:
+            connection.execute(
                 upsert(settings)
                 .values(platform=key[0], tenant=key[1], channel=key[2], skill=skill, chosen=chosen)
                 .on_conflict_do_update(
@@ -326,14 +354,15 @@ class Store:
             )
 
         await self.database.write(work)
+        self._chosen.clear()
 
     # What adapters remember for themselves.
 
     async def note(self, platform: str, name: str, value: dict[str, Any]) -> None:
         """Keep `value` under (platform, name), replacing what was there."""
 
-        async def work(connection: AsyncConnection) -> None:
-            await connection.execute(
+        def work(connection: Connection) -> None:
+            connection.execute(
                 upsert(notes)
                 .values(platform=platform, name=name, value=value)
                 .on_conflict_do_update(index_elements=["platform", "name"], set_={"value": value})
@@ -344,11 +373,9 @@ class Store:
     async def noted(self, platform: str, name: str) -> dict[str, Any] | None:
         """What was kept under (platform, name), or None."""
 
-        async def work(connection: AsyncConnection) -> dict[str, Any] | None:
+        def work(connection: Connection) -> dict[str, Any] | None:
             found: dict[str, Any] | None = (
-                await connection.execute(
-                    select(notes.c.value).where(notes.c.platform == platform, notes.c.name == name)
-                )
+                connection.execute(select(notes.c.value).where(notes.c.platform == platform, notes.c.name == name))
             ).scalar_one_or_none()
             return found
 
@@ -359,17 +386,17 @@ class Store:
     async def put_file(self, file: File) -> None:
         """Keep a file; one with the same id is there already and stays."""
 
-        async def work(connection: AsyncConnection) -> None:
-            await connection.execute(_put(file, None))
+        def work(connection: Connection) -> None:
+            connection.execute(_put(file, None))
 
         await self.database.write(work)
 
     async def file(self, file_id: str) -> File | None:
         """A stored file, or None."""
 
-        async def work(connection: AsyncConnection) -> File | None:
+        def work(connection: Connection) -> File | None:
             row = (
-                await connection.execute(
+                connection.execute(
                     select(files.c.id, files.c.name, files.c.media_type, files.c.data, files.c.alt).where(
                         files.c.id == file_id
                     )
@@ -384,9 +411,9 @@ class Store:
     async def spent(self, platform: str, tenant: str, since: datetime) -> dict[str, int]:
         """How often each `provider:model` was called in a community since then."""
 
-        async def work(connection: AsyncConnection) -> dict[str, int]:
+        def work(connection: Connection) -> dict[str, int]:
             name = bills.c.provider + ":" + bills.c.model
-            rows = await connection.execute(
+            rows = connection.execute(
                 select(name, func.count())
                 .where(bills.c.platform == platform, bills.c.tenant == tenant, bills.c.at >= since)
                 .group_by(name)

@@ -70,6 +70,7 @@ posts = Table(
     Column("heard", ForeignKey("inbox.id", ondelete="CASCADE"), primary_key=True),
     Column("part", Integer, primary_key=True),
     Column("message_id", String(256), nullable=False),
+    Index("posts_message", "message_id"),
 )
 
 lines = Table(

@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 from alembic.config import Config as AlembicConfig
 from alembic.script import ScriptDirectory
-from sqlalchemy import create_engine, inspect, text
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import Connection, create_engine, inspect, text
 
 from bot.config import Config
 from storage import File, Line, RoomMessage, Rooms, StorageError, Store, open_store
@@ -33,18 +32,17 @@ async def test_the_same_event_id_in_another_channel_is_another_event(store: Stor
 async def test_no_update_is_lost_among_many_at_once(store: Store) -> None:
     await store.note("test", "count", {"n": 0})
 
-    async def one_more(connection: AsyncConnection) -> None:
-        n = (await connection.execute(text("SELECT json_extract(value, '$.n') FROM notes"))).scalar_one()
-        await asyncio.sleep(0)
-        await connection.execute(text("UPDATE notes SET value = json_object('n', :n)"), {"n": n + 1})
+    def one_more(connection: Connection) -> None:
+        n = connection.execute(text("SELECT json_extract(value, '$.n') FROM notes")).scalar_one()
+        connection.execute(text("UPDATE notes SET value = json_object('n', :n)"), {"n": n + 1})
 
     await asyncio.gather(*(store.database.write(one_more) for _ in range(200)))
     assert await store.noted("test", "count") == {"n": 200}
 
 
 async def test_a_write_that_fails_is_undone_alone(store: Store) -> None:
-    async def half(connection: AsyncConnection) -> None:
-        await connection.execute(text("INSERT INTO notes VALUES ('test', 'half', '{}')"))
+    def half(connection: Connection) -> None:
+        connection.execute(text("INSERT INTO notes VALUES ('test', 'half', '{}')"))
         raise ValueError("no")
 
     good = store.note("test", "good", {"n": 1})
@@ -79,11 +77,14 @@ async def test_an_answer_its_context_and_its_files_are_kept_together(store: Stor
         attached=[File("f", "a.png", "image/png", b"png")],
     )
     assert await store.file("f") == File("f", "a.png", "image/png", b"png")
-    await store.finish(heard, message_id="m1")
-    assert [(line.role, line.text, line.message_id) for line in await store.history(HERE, 10)] == [
-        ("user", "Hi", "event"),
-        ("assistant", "Hello", "m1"),
+    await store.posted(heard, 0, "m1")
+    await store.finish(heard, files_too=True)
+    assert [(line.role, line.text) for line in await store.history(HERE, 10)] == [
+        ("user", "Hi"),
+        ("assistant", "Hello"),
     ]
+    await store.forget(HERE, ["m1"])  # somebody deleted the answer
+    assert [line.text for line in await store.history(HERE, 10)] == ["Hi"]
     assert await store.file("f") is None  # it was delivered; the platform has it
     assert await store.undone() == []
 

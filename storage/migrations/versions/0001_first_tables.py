@@ -108,6 +108,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["heard"], ["inbox.id"], ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("heard", "part"),
     )
+    op.create_index("posts_message", "posts", ["message_id"], unique=False)
     op.create_table(
         "room_messages",
         sa.Column("seq", sa.Integer(), nullable=False),
