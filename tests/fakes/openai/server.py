@@ -69,7 +69,7 @@ class FakeOpenAI:
     `models` are its names; asking for another one is a 404. `calls` has every request, in order. `drawing` is the
     picture it draws (by default one of the size that was asked for), `transcript` what it hears.
 
-    With `RECORD_CALLS` in the environment every call is also written to `openai.jsonl` in that folder, to be held
+    With `RECORD_CALLS` in the environment every call is also written to `openai-*.jsonl` in that folder, to be held
     against the official description of the interface; `record=False` is for calls that are wrong on purpose.
     """
 
@@ -269,7 +269,7 @@ class FakeOpenAI:
         if self._record:
             body = {**call.body, **dict.fromkeys(call.files, "bytes")} if isinstance(call.body, dict) else call.body
             line = json.dumps({"method": call.method, "path": call.path, "json": body, "query": {}})
-            with (self._record / "openai.jsonl").open("a") as record:
+            with (self._record / f"openai-{os.getpid()}.jsonl").open("a") as record:
                 record.write(line + "\n")
         async with self._news:
             self.calls.append(call)
