@@ -1,0 +1,280 @@
+// Writing a message: words, files, a voice note. What could not be sent stays, with the reason and another try.
+
+import * as api from "./api.js";
+import { find, icon, iconButton, make } from "./dom.js";
+import { isPicture, isSound } from "./files.js";
+import { Recorder } from "./recorder.js";
+import { sizeOf, strings } from "./strings.js";
+
+const TALLEST = 240; // pixels the text box grows to before it scrolls
+
+export class Composer {
+  // `onsend(message)` shows it at once, `onsent(message)` says that it is safe, `onunsent(id)` takes it back.
+  constructor({ target, onsend, onsent, onunsent, onrecording }) {
+    Object.assign(this, { target, onsend, onsent, onunsent });
+    this.limits = { files: 4, file_bytes: 25 * 1024 * 1024, characters: 32_000 };
+    this.drafts = new Map(); // room → { text, files, id }
+    this.place = "";
+    this.busy = false;
+    this.text = find("text");
+    this.form = find("composer");
+    this.chips = find("chips");
+    this.problem = find("problem");
+    this.input = find("files");
+    this.recorder = new Recorder({
+      onproblem: (sentence) => this.complain(sentence),
+      onstate: (recording) => {
+        find("writing").hidden = recording;
+        onrecording(recording);
+        if (!recording) this.focus();
+      },
+    });
+
+    this.form.onsubmit = (event) => {
+      event.preventDefault();
+      this.submit();
+    };
+    this.text.onkeydown = (event) => {
+      if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
+      event.preventDefault();
+      this.submit();
+    };
+    this.text.oninput = () => {
+      this.draft.text = this.text.value;
+      this.draft.id = "";
+      keep(this.place, this.text.value);
+      this.#fit();
+    };
+    find("attach").onclick = () => this.choose();
+    find("record").onclick = () => this.record();
+    this.input.onchange = () => {
+      this.attach([...this.input.files]);
+      this.input.value = "";
+    };
+    document.addEventListener("paste", (event) => {
+      const files = [...(event.clipboardData?.files ?? [])];
+      if (!files.length || event.target.closest?.("dialog")) return;
+      event.preventDefault();
+      this.attach(files.map(named));
+    });
+    this.#watchDrops();
+  }
+
+  get draft() {
+    if (!this.drafts.has(this.place)) this.drafts.set(this.place, { text: kept(this.place), files: [], id: "" });
+    return this.drafts.get(this.place);
+  }
+
+  // Whether nothing has been written, attached or spoken here yet.
+  get untouched() {
+    return !this.busy && !this.recorder.active && !this.draft.text && !this.draft.files.length;
+  }
+
+  // Each conversation has a draft of its own.
+  open(place) {
+    if (place !== this.place) {
+      this.problem.hidden = true;
+      if (this.recorder.active) this.recorder.finish();
+    }
+    this.place = place;
+    this.#draw();
+  }
+
+  // The conversation has got a place of its own: what is being written moves there with it.
+  move(place) {
+    keep(this.place, "");
+    keep(place, this.draft.text);
+    this.drafts.set(place, this.draft);
+    this.drafts.delete(this.place);
+    this.place = place;
+  }
+
+  focus() {
+    this.text.focus({ preventScroll: true });
+  }
+
+  choose(accept = "") {
+    this.input.accept = accept;
+    this.input.click();
+  }
+
+  fill(text) {
+    this.draft.text = text;
+    this.#draw();
+  }
+
+  attach(files) {
+    const { draft, limits } = this;
+    this.problem.hidden = true;
+    for (const file of files) {
+      if (draft.files.length >= limits.files) {
+        this.complain(strings.tooMany(limits.files));
+        break;
+      }
+      if (file.size > limits.file_bytes) this.complain(strings.tooLarge(file.name, sizeOf(limits.file_bytes)));
+      else if (!file.size) this.complain(strings.emptyFile(file.name));
+      else draft.files.push({ file, address: isPicture(file.type) ? URL.createObjectURL(file) : "" });
+    }
+    draft.id = "";
+    this.#draw();
+    this.focus();
+  }
+
+  async record() {
+    this.problem.hidden = true;
+    const { draft } = this;
+    const note = await this.recorder.record();
+    if (!note) return;
+    if (draft === this.draft) {
+      this.attach([note]);
+      this.submit();
+    } else {
+      draft.files.push({ file: note, address: "" }); // it waits where it was spoken
+    }
+  }
+
+  async submit() {
+    const { draft, place } = this;
+    const text = draft.text.trim();
+    const { files } = draft;
+    if (this.busy || (!text && !files.length)) return;
+    if ([...text].length > this.limits.characters) {
+      this.complain(strings.tooLong(this.limits.characters));
+      return;
+    }
+    const { room, isNew } = this.target();
+    // Trying the same again under the same id cannot make two of it.
+    draft.id ||= newId();
+    const { id } = draft;
+    const form = new FormData();
+    form.append("id", id);
+    form.append("text", text);
+    if (isNew) form.append("new", "1");
+    for (const { file } of files) form.append("file", file, file.name);
+    Object.assign(draft, { text: "", files: [], id: "" });
+    keep(place, "");
+    this.busy = true;
+    this.problem.hidden = true;
+    this.#draw();
+    this.onsend(room, { id, role: "user", text, files: [], at: new Date().toISOString() });
+    try {
+      const message = await api.say(room, form, (part) => files.length && this.#progress(part));
+      for (const { address } of files) if (address) URL.revokeObjectURL(address);
+      this.busy = false;
+      this.#draw();
+      this.onsent(room, message);
+    } catch (trouble) {
+      this.busy = false;
+      const since = draft.text.trim();
+      Object.assign(draft, {
+        text: [text, since].filter(Boolean).join("\n"),
+        files: [...files, ...draft.files],
+        id: since || draft.files.length ? "" : id,
+      });
+      keep(place, draft.text);
+      this.onunsent(room, id);
+      this.#draw();
+      this.complain(trouble.message, trouble.status !== 413 && trouble.status !== 401);
+    }
+  }
+
+  // A sentence above the text box; `again` offers another try.
+  complain(sentence, again = false) {
+    this.problem.replaceChildren(
+      make("p", { dir: "auto" }, sentence),
+      again ? make("button.plain", { type: "button", onclick: () => this.submit() }, strings.retry) : "",
+      iconButton("close", strings.dismiss, () => {
+        this.problem.hidden = true;
+        this.focus();
+      }),
+    );
+    this.problem.hidden = false;
+  }
+
+  #progress(part) {
+    this.chips.hidden = false;
+    this.chips.replaceChildren(make("li.progress", {}, strings.sending(Math.round(part * 100))));
+  }
+
+  #draw() {
+    const { draft } = this;
+    if (this.text.value !== draft.text) this.text.value = draft.text;
+    this.chips.hidden = !draft.files.length;
+    this.chips.replaceChildren(...draft.files.map((each) => this.#chip(each)));
+    this.form.classList.toggle("busy", this.busy);
+    this.#fit();
+  }
+
+  #chip(attached) {
+    const { file, address } = attached;
+    const remove = iconButton("close", strings.detach(file.name), () => {
+      this.draft.files = this.draft.files.filter((each) => each !== attached);
+      this.draft.id = "";
+      if (address) URL.revokeObjectURL(address);
+      this.problem.hidden = true;
+      this.#draw();
+      this.focus();
+    });
+    return make(
+      "li.chip",
+      {},
+      address ? make("img", { src: address, alt: "" }) : icon(isSound(file.type) ? "microphone" : "file"),
+      make("span.chip-name", { dir: "auto", title: file.name }, file.name),
+      make("span.chip-size", {}, sizeOf(file.size)),
+      remove,
+    );
+  }
+
+  #fit() {
+    this.text.style.height = "auto";
+    this.text.style.height = `${Math.min(this.text.scrollHeight, TALLEST)}px`;
+    this.text.style.overflowY = this.text.scrollHeight > TALLEST ? "auto" : "hidden";
+    find("send").disabled = this.busy || !(this.draft.text.trim() || this.draft.files.length);
+  }
+
+  #watchDrops() {
+    const curtain = find("drop");
+    let depth = 0; // enter and leave come for every element on the way
+    const carries = (event) => event.dataTransfer?.types.includes("Files");
+    addEventListener("dragenter", (event) => {
+      if (!carries(event)) return;
+      event.preventDefault();
+      depth += 1;
+      curtain.hidden = false;
+    });
+    addEventListener("dragover", (event) => carries(event) && event.preventDefault());
+    addEventListener("dragleave", (event) => {
+      if (!carries(event)) return;
+      depth = Math.max(0, depth - 1);
+      curtain.hidden = depth === 0;
+    });
+    addEventListener("drop", (event) => {
+      if (!carries(event)) return;
+      event.preventDefault();
+      depth = 0;
+      curtain.hidden = true;
+      this.attach([...event.dataTransfer.files]);
+    });
+  }
+}
+
+// What is pasted is always called image.png; several need names of their own.
+function named(file, index) {
+  return index && file.name ? new File([file], file.name.replace(/(\.\w+)?$/, `-${index + 1}$1`), { type: file.type }) : file;
+}
+
+const kept = (place) => sessionStorage.getItem(`draft:${place}`) ?? "";
+
+function keep(place, text) {
+  if (text) sessionStorage.setItem(`draft:${place}`, text);
+  else sessionStorage.removeItem(`draft:${place}`);
+}
+
+// crypto.randomUUID is kept from pages that are not on this machine and not on https.
+export function newId() {
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  bytes[6] = (bytes[6] & 0x0f) | 0x40;
+  bytes[8] = (bytes[8] & 0x3f) | 0x80;
+  const hex = [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+  return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20)].join("-");
+}

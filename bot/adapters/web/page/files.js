@@ -1,0 +1,105 @@
+// Files in messages: pictures that can be enlarged, sounds that can be played, everything else to save.
+
+import { fileAddress } from "./api.js";
+import { find, icon, iconButton, make } from "./dom.js";
+import { lengthOf, sizeOf, strings } from "./strings.js";
+
+const PICTURES = /^image\/(png|jpeg|gif|webp|avif|bmp)$/;
+const SOUNDS = /^audio\/(ogg|mpeg|mp4|wav|webm|flac|aac)$/;
+
+export const isPicture = (type) => PICTURES.test(type);
+export const isSound = (type) => SOUNDS.test(type);
+
+export function fileList(files) {
+  if (!files.length) return null;
+  return make("div.files", {}, ...files.map(fileElement));
+}
+
+function fileElement(file) {
+  const address = fileAddress(file);
+  if (isPicture(file.type)) return picture(address, file);
+  if (isSound(file.type)) return player(address, file.name);
+  return make(
+    "a.file",
+    { href: address, download: file.name, "aria-label": strings.saveFile(file.name, sizeOf(file.size)) },
+    icon("file"),
+    make("span.file-name", { dir: "auto" }, file.name),
+    make("span.file-size", {}, sizeOf(file.size)),
+    icon("save"),
+  );
+}
+
+function picture(address, file) {
+  const alt = file.alt || file.name || strings.picture;
+  const image = make("img", { src: address, alt, decoding: "async" });
+  const button = make(
+    "button.picture",
+    { type: "button", "aria-label": strings.enlarge(alt), onclick: () => enlarge(address, alt, file.name) },
+    image,
+  );
+  // What cannot be shown can still be saved.
+  image.onerror = () => button.replaceWith(fileElement({ ...file, type: "" }));
+  return button;
+}
+
+function enlarge(address, alt, name) {
+  const viewer = find("viewer");
+  viewer.replaceChildren(
+    make("img", { src: address, alt }),
+    make(
+      "div.viewer-bar",
+      {},
+      make("p", { dir: "auto" }, alt),
+      make("a.icon-button", { href: address, download: name, "aria-label": strings.save, title: strings.save }, icon("save")),
+      iconButton("close", strings.close, () => viewer.close()),
+    ),
+  );
+  viewer.onclick = (event) => event.target === viewer && viewer.close();
+  viewer.showModal();
+  viewer.querySelector("button").focus();
+}
+
+// A sound: play and pause, where it is, how long it lasts.
+export function player(address, name) {
+  const audio = make("audio", { src: address, preload: "metadata" });
+  const button = make("button.play", { type: "button" });
+  const place = make("input.place", { type: "range", min: 0, max: 1000, value: 0, step: 1, "aria-label": strings.seek(name) });
+  const time = make("span.time", {}, "0:00");
+  let duration = 0;
+
+  const show = () => {
+    button.replaceChildren(icon(audio.paused ? "play" : "pause"));
+    button.setAttribute("aria-label", audio.paused ? strings.play(name) : strings.pause(name));
+    const part = duration ? audio.currentTime / duration : 0;
+    place.value = Math.round(part * 1000);
+    place.style.setProperty("--played", `${part * 100}%`);
+    const shown = audio.paused && audio.currentTime === 0 ? duration : audio.currentTime;
+    time.textContent = lengthOf(shown);
+    place.setAttribute("aria-valuetext", `${lengthOf(audio.currentTime)} / ${lengthOf(duration)}`);
+  };
+  const measure = () => {
+    if (Number.isFinite(audio.duration)) {
+      duration = audio.duration;
+    } else if (!duration) {
+      // Browsers record without writing down the length; looking for the end finds it.
+      audio.addEventListener("timeupdate", () => (audio.currentTime = 0), { once: true });
+      audio.currentTime = 1e7;
+      return;
+    }
+    show();
+  };
+  audio.onloadedmetadata = measure;
+  audio.ondurationchange = measure;
+  audio.ontimeupdate = show;
+  audio.onplay = show;
+  audio.onpause = show;
+  audio.onended = () => (audio.currentTime = 0);
+  button.onclick = () => {
+    for (const other of document.querySelectorAll("audio")) if (other !== audio) other.pause();
+    if (audio.paused) audio.play().catch(show);
+    else audio.pause();
+  };
+  place.oninput = () => duration && (audio.currentTime = (place.value / 1000) * duration);
+  show();
+  return make("div.player", { role: "group", "aria-label": name }, audio, button, place, time);
+}

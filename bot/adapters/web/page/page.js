@@ -1,0 +1,399 @@
+// The page: which conversation is open, what happens in it, and what happens elsewhere.
+
+import { showStatus } from "./about.js";
+import * as api from "./api.js";
+import { Composer, newId } from "./composer.js";
+import { announce, confirm, fillWords, find } from "./dom.js";
+import { Drawer } from "./drawer.js";
+import { Messages } from "./messages.js";
+import { Rooms } from "./rooms.js";
+import { listen } from "./socket.js";
+import { strings } from "./strings.js";
+import { drawWelcome } from "./welcome.js";
+
+const TYPING = 5000; // milliseconds for which a sign of typing holds
+
+// The key is in a cookie by now; an address that is shown, shared or bookmarked should not carry it.
+const address = new URL(location.href);
+if (address.searchParams.has("token")) {
+  address.searchParams.delete("token");
+  history.replaceState(null, "", address);
+}
+
+fillWords();
+
+const drawer = new Drawer();
+const messages = new Messages();
+const rooms = new Rooms({ onrename: rename, onremove: remove });
+const composer = new Composer({
+  target: () => ({ room: current, isNew: !rooms.rooms.has(current) }),
+  onsend: shownAtOnce,
+  onsent: sent,
+  onunsent: unsent,
+  onrecording: () => showWork(),
+});
+
+let current = ""; // the id of the open room, which the server knows once something was said in it
+let loading = null; // what happened in the open room while it was being loaded
+let held = null; // what happened anywhere while everything was being loaded
+let status = null;
+const waiting = new Map(); // room → id of a question that has no answer yet
+const typing = new Map(); // room → timer
+let started = false; // whether everything was loaded once
+let unseen = 0; // answers that came while nobody looked
+
+// Which conversation
+
+function follow() {
+  const id = asked();
+  drawer.close();
+  if (!id) openNew();
+  else if (id !== current) open(id);
+}
+
+// The conversation that the address names.
+function asked() {
+  const id = location.hash.slice(2);
+  return id === "new" ? "" : id;
+}
+
+function openNew() {
+  current = newId();
+  loading = null;
+  messages.clear();
+  composer.open("new");
+  arrived();
+  focus();
+}
+
+async function open(id) {
+  current = id;
+  messages.clear();
+  composer.open(id);
+  arrived();
+  focus();
+  await load();
+}
+
+// Everything that was said in the open room, as the server has it.
+async function load() {
+  const id = current;
+  const missed = [];
+  loading = missed;
+  try {
+    const answer = await api.messages(id);
+    if (loading !== missed) return;
+    loading = null;
+    rooms.put(answer.room);
+    messages.load(answer.messages, answer.more);
+    const known = new Set(answer.messages.map((message) => message.answers));
+    if (known.has(waiting.get(id))) waiting.delete(id);
+    for (const event of missed) if (event.number > answer.number) happen(event);
+  } catch (trouble) {
+    if (loading !== missed) return;
+    loading = null;
+    if (trouble.status === 404) gone(id);
+    else composer.complain(trouble.message);
+  }
+  arrived();
+}
+
+function arrived() {
+  rooms.select(current);
+  const title = rooms.rooms.has(current) ? rooms.title(current) : "";
+  find("title").textContent = title || strings.untitled;
+  showTitle();
+  showWelcome();
+  showWork();
+}
+
+const coarse = matchMedia("(pointer: coarse)"); // where focus would bring up the keyboard
+
+function focus() {
+  if (!coarse.matches) composer.focus();
+}
+
+function showTitle() {
+  const title = rooms.rooms.has(current) ? `${rooms.title(current)} · ${strings.name}` : strings.name;
+  document.title = unseen ? `(${unseen}) ${title}` : title;
+}
+
+function gone(id) {
+  rooms.remove(id);
+  if (id !== current) return;
+  announce(strings.removedElsewhere);
+  history.replaceState(null, "", "#/new");
+  openNew();
+}
+
+async function rename(id, title) {
+  try {
+    await api.rename(id, title);
+  } catch (trouble) {
+    composer.complain(trouble.message);
+    rooms.load((await api.rooms().catch(() => ({ rooms: [...rooms.rooms.values()] }))).rooms);
+  }
+}
+
+async function remove(id) {
+  const title = rooms.title(id);
+  if (!(await confirm(strings.confirmTitle, strings.confirmText(title), strings.confirmYes, strings.confirmNo))) return;
+  try {
+    await api.remove(id);
+    gone(id);
+    composer.focus();
+  } catch (trouble) {
+    composer.complain(trouble.message);
+  }
+}
+
+// What was said
+
+function shownAtOnce(room, message) {
+  if (room !== current) return;
+  messages.put(message);
+  messages.goToEnd(false);
+  showWelcome();
+}
+
+function sent(room, message) {
+  if (!rooms.rooms.has(room)) rooms.put({ id: room, title: message.text.slice(0, 48) || strings.voiceNote, at: message.at });
+  if (!messages.all.some((each) => each.answers === message.id)) waiting.set(room, message.id);
+  if (room === current) {
+    if (location.hash !== `#/${room}`) {
+      history.replaceState(null, "", `#/${room}`);
+      composer.move(room);
+    }
+    messages.put(message);
+    arrived();
+  }
+}
+
+function unsent(room, id) {
+  if (room === current) messages.remove(id);
+  showWelcome();
+}
+
+function happen(event) {
+  if (held) {
+    held.push(event);
+    return;
+  }
+  if (event.room === current && loading) {
+    loading.push(event);
+    return;
+  }
+  switch (event.kind) {
+    case "room":
+      rooms.put(event.room);
+      if (event.room.id === current) arrivedTitle();
+      break;
+    case "removed":
+      gone(event.room);
+      break;
+    case "withdrawn":
+      if (event.room === current) messages.remove(event.id);
+      break;
+    case "message":
+      heardMessage(event);
+      break;
+    case "edit":
+      heardChange(event);
+      break;
+    case "typing":
+      heardTyping(event.room);
+      break;
+  }
+}
+
+function arrivedTitle() {
+  find("title").textContent = rooms.title(current);
+  showTitle();
+}
+
+function heardMessage({ room, message }) {
+  rooms.touch(room, message.at);
+  if (message.answers && waiting.get(room) === message.answers) waiting.delete(room);
+  if (message.role === "assistant") calm(room);
+  if (room === current) {
+    messages.put(message);
+    showWelcome();
+    showWork();
+  }
+  if (message.role === "assistant" && !message.running) answered(room, message.text);
+}
+
+function heardChange(event) {
+  if (event.room === current) {
+    if (messages.change(event)) showWork();
+    else load();
+  }
+  if (!event.running) answered(event.room, event.text);
+}
+
+function answered(room, text) {
+  if (room === current) {
+    announce(strings.answered(text));
+  } else {
+    rooms.mark(room);
+    announce(strings.answeredElsewhere(rooms.title(room)));
+  }
+  if (document.hidden) {
+    unseen += 1;
+    showTitle();
+  }
+}
+
+function heardTyping(room) {
+  clearTimeout(typing.get(room));
+  typing.set(room, setTimeout(() => calm(room), TYPING));
+  showWork();
+}
+
+function calm(room) {
+  clearTimeout(typing.get(room));
+  typing.delete(room);
+  showWork();
+}
+
+// Signs of work, and stopping it
+
+let wasWorking = false;
+
+function showWork() {
+  const running = messages.running;
+  const working = Boolean(running) || waiting.has(current) || typing.has(current);
+  messages.setTyping(working && !running);
+  find("stop").hidden = !working || composer.recorder.active;
+  if (!working) find("stop").disabled = false;
+  if (working && !wasWorking) announce(strings.writing);
+  wasWorking = working;
+}
+
+async function stop() {
+  const question = messages.ordered.findLast((message) => message.role === "user");
+  const id = messages.running?.id ?? waiting.get(current) ?? question?.id;
+  const button = find("stop");
+  if (!id || button.hidden || button.disabled) return;
+  const room = current;
+  button.disabled = true;
+  try {
+    const { stopped } = await api.stop(room, id);
+    if (!stopped) {
+      // It has ended by itself: what the page shows is out of date.
+      waiting.delete(room);
+      if (room === current) await load();
+    }
+  } catch (trouble) {
+    composer.complain(trouble.message);
+  }
+  button.disabled = false;
+  composer.focus();
+}
+
+// The first screen
+
+function showWelcome() {
+  const empty = !messages.shown.size && current !== asked();
+  find("welcome").hidden = !empty || !started; // before that, nobody knows what there is
+  find("messages").hidden = empty;
+  if (empty) find("scroller").scrollTop = 0;
+}
+
+async function loadStatus() {
+  try {
+    status = await showStatus();
+    composer.limits = { ...composer.limits, ...status.limits };
+    drawWelcome(composer, status);
+  } catch {
+    find("status-text").textContent = strings.statusUnknown; // the banner says what is wrong
+  }
+}
+
+// Controls and keys
+
+find("new-room").onclick = () => {
+  drawer.close();
+  if (location.hash === "#/new") openNew();
+  else location.hash = "#/new";
+};
+find("stop").onclick = stop;
+find("skip").onclick = () => composer.focus();
+messages.earlier.onclick = async () => {
+  const first = messages.ordered[0];
+  try {
+    const room = current;
+    const answer = await api.messages(room, first.id);
+    if (room === current) messages.loadEarlier(answer.messages, answer.more);
+  } catch (trouble) {
+    composer.complain(trouble.message);
+  }
+};
+addEventListener("hashchange", follow);
+addEventListener("keydown", (event) => {
+  if (event.key !== "Escape" || event.defaultPrevented || document.querySelector("dialog[open], :popover-open")) return;
+  if (drawer.open) drawer.close();
+  else if (composer.recorder.active) composer.recorder.cancel();
+  else stop();
+});
+document.addEventListener("visibilitychange", () => {
+  if (document.hidden) return;
+  unseen = 0;
+  showTitle();
+});
+
+// The connection
+
+const banner = find("banner");
+
+function say(sentence) {
+  banner.textContent = sentence;
+  banner.hidden = !sentence;
+}
+
+// The first time, and whenever too much was missed: everything anew.
+async function loadAll() {
+  const missed = [];
+  held = missed;
+  loadStatus();
+  try {
+    const answer = await api.rooms();
+    if (held !== missed) return;
+    rooms.load(answer.rooms);
+    held = null;
+    for (const event of missed) if (event.number > answer.number) happen(event);
+  } catch (trouble) {
+    if (held === missed) held = null;
+    say(trouble.message);
+    return;
+  }
+  const first = !started;
+  started = true;
+  const { latest } = rooms;
+  if (first && latest && !location.hash && composer.untouched && !messages.shown.size) {
+    history.replaceState(null, "", `#/${latest.id}`);
+    follow();
+  } else if (current === asked()) {
+    await load();
+  } else if (messages.shown.size && !composer.busy) {
+    gone(current); // it was deleted while this page was away
+  }
+  showWelcome();
+}
+
+// Whoever begins to write at once must not lose it to what is still being loaded.
+drawWelcome(composer, status);
+if (asked()) {
+  current = asked();
+  composer.open(current);
+  showWelcome();
+} else {
+  openNew();
+}
+listen({
+  onevent: happen,
+  onlost: () => say(strings.lost),
+  onback: () => say(""),
+  onlocked: () => say(strings.locked),
+  onafresh: loadAll,
+});
