@@ -257,8 +257,9 @@ async def test_stop_is_heeded_while_an_answer_runs_and_other_lines_wait_their_tu
         shown.type("/stop\r")
         at = await shown.shows("Stopped.")
         await openai.release()
-        await shown.shows("answer to second", after=at)
+        at = await shown.shows("answer to second", after=at)
         assert len(openai.of()) == 2
+        await shown.shows("› ", after=at)
         shown.type(CTRL_D)
         assert await shown.ends() == 0
 
