@@ -1,5 +1,6 @@
 """Who may use the page, and from where."""
 
+import itertools
 import json
 import re
 import stat
@@ -55,10 +56,7 @@ def test_every_route_is_in_this_list(config: Config, store: Store) -> None:
     assert listed == described
 
 
-@pytest.mark.parametrize(("method", "path"), ROUTES)
-async def test_nobody_gets_in_without_the_token(
-    http: aiohttp.ClientSession, server: PageServer, method: str, path: str
-) -> None:
+async def test_nobody_gets_in_without_the_token(http: aiohttp.ClientSession, server: PageServer) -> None:
     almost = server.token[:-1] + ("a" if server.token[-1] != "a" else "b")
     tries: list[dict[str, Any]] = [
         {},
@@ -70,19 +68,17 @@ async def test_nobody_gets_in_without_the_token(
         {"headers": {"Cookie": f"parley-{server.adapter.port}={server.token}"}},
         {"headers": {"Cookie": "parley=x"}},
     ]
-    for options in tries:
+    for (method, path), options in itertools.product(ROUTES, tries):
         async with http.request(method, path, **options) as response:
-            assert response.status == 401, options
+            assert response.status == 401, (method, path, options)
             assert server.token not in await response.text()
 
 
-@pytest.mark.parametrize(("method", "path"), ROUTES)
-async def test_the_token_opens_every_route(
-    http: aiohttp.ClientSession, server: PageServer, method: str, path: str
-) -> None:
-    for options in ({"params": {"token": server.token}}, {"headers": bearer(server)}):
+async def test_the_token_opens_every_route(http: aiohttp.ClientSession, server: PageServer) -> None:
+    ways: list[dict[str, Any]] = [{"params": {"token": server.token}}, {"headers": bearer(server)}]
+    for (method, path), options in itertools.product(ROUTES, ways):
         async with http.request(method, path, **options) as response:
-            assert response.status not in (401, 403)
+            assert response.status not in (401, 403), (method, path, options)
 
 
 async def test_a_person_without_the_token_is_told_what_to_open(http: aiohttp.ClientSession) -> None:
@@ -186,19 +182,16 @@ async def test_bound_to_a_network_the_token_alone_decides(tmp_path: Path) -> Non
             assert response.status == 401
 
 
-@pytest.mark.parametrize(("method", "path"), ROUTES)
-async def test_another_page_cannot_make_the_browser_act(
-    http: aiohttp.ClientSession, server: PageServer, method: str, path: str
-) -> None:
+async def test_another_page_cannot_make_the_browser_act(http: aiohttp.ClientSession, server: PageServer) -> None:
     async with http.get(server.address):  # the browser has the cookie by now
         pass
-    for origin in ("https://evil.example", "null", "http://127.0.0.1:1", "http://localhost:8080"):
-        async with http.request(method, path, headers={"Origin": origin}) as response:
-            assert response.status == 403
-    if path != "/":  # a link elsewhere may lead to the page itself
-        for site in ("cross-site", "same-site"):
-            async with http.request(method, path, headers={"Sec-Fetch-Site": site}) as response:
-                assert response.status == 403
+    origins = ("https://evil.example", "null", "http://127.0.0.1:1", "http://localhost:8080")
+    foreign = [{"Origin": origin} for origin in origins]
+    sites = [{"Sec-Fetch-Site": "cross-site"}, {"Sec-Fetch-Site": "same-site"}]
+    for method, path in ROUTES:
+        for headers in [*foreign, *(sites if path != "/" else [])]:  # a link elsewhere may lead to the page itself
+            async with http.request(method, path, headers=headers) as response:
+                assert response.status == 403, (method, path, headers)
 
 
 async def test_another_page_cannot_listen(http: aiohttp.ClientSession, server: PageServer) -> None:
@@ -209,21 +202,19 @@ async def test_another_page_cannot_listen(http: aiohttp.ClientSession, server: P
         assert json.loads((await socket.receive()).data)["kind"] == "hello"
 
 
-@pytest.mark.parametrize("path", ["/", "/assets/page.js", "/api/rooms", "/api/files/x", "/assets/nothing.js"])
-@pytest.mark.parametrize("known", [True, False])
-async def test_every_answer_tells_the_browser_to_be_strict(
-    http: aiohttp.ClientSession, server: PageServer, path: str, known: bool
-) -> None:
-    async with http.get(path, headers=bearer(server) if known else {}) as response:
-        headers = response.headers
-    policy = headers["Content-Security-Policy"]
-    assert "default-src 'none'" in policy
-    assert "frame-ancestors 'none'" in policy
-    assert "unsafe" not in policy
-    assert headers["X-Content-Type-Options"] == "nosniff"
-    assert headers["Referrer-Policy"] == "no-referrer"
-    assert headers["Cross-Origin-Resource-Policy"] == "same-origin"
-    assert "no-store" in headers["Cache-Control"] or "private" in headers["Cache-Control"]
+async def test_every_answer_tells_the_browser_to_be_strict(http: aiohttp.ClientSession, server: PageServer) -> None:
+    paths = ("/", "/assets/page.js", "/api/rooms", "/api/files/x", "/assets/nothing.js")
+    for path, known in itertools.product(paths, (True, False)):
+        async with http.get(path, headers=bearer(server) if known else {}) as response:
+            headers = response.headers
+        policy = headers["Content-Security-Policy"]
+        assert "default-src 'none'" in policy
+        assert "frame-ancestors 'none'" in policy
+        assert "unsafe" not in policy
+        assert headers["X-Content-Type-Options"] == "nosniff"
+        assert headers["Referrer-Policy"] == "no-referrer"
+        assert headers["Cross-Origin-Resource-Policy"] == "same-origin"
+        assert "no-store" in headers["Cache-Control"] or "private" in headers["Cache-Control"]
 
 
 async def test_the_page_holds_nothing_inline_and_nothing_from_elsewhere(

@@ -99,7 +99,7 @@ class Events:
             return []
         if not self._kept or reached < self._kept[0][0] - 1 or reached > self.number:
             return None
-        missed = [written for each, written in self._kept if each > reached + 1]
+        missed = [written for each, written in self._kept if each > reached]
         return missed if len(missed) < _WAITING else None
 
     def leave(self, listener: Listener) -> None:
