@@ -140,8 +140,10 @@ def _reasons() -> Iterator[None]:
         import structlog
 
         from bot.server import PortTaken
-        from storage import StorageError
+        from storage import StorageError, WrongAddress
 
+        if isinstance(error, WrongAddress):
+            _fail(CONFIGURATION, str(error))
         if isinstance(error, StorageError | PortTaken):
             _fail(INPUT_OUTPUT, str(error))
         log = structlog.get_logger(__name__)

@@ -13,7 +13,7 @@ import aiohttp
 
 from bot.printing import Mark, show_rows, told
 from bot.version import __version__
-from storage import StorageError, open_store
+from storage import InUse, StorageError, open_store
 
 if TYPE_CHECKING:
     from bot.config import Config
@@ -86,7 +86,7 @@ async def _database(config: "Config", neighbour: bool) -> Finding:
     try:
         store = await open_store(config.database)
     except StorageError as error:
-        if neighbour and str(error).startswith("Another Parley"):
+        if neighbour and isinstance(error, InUse):
             return Finding("on", "database", "in use by the Parley that is running")
         return Finding("wrong", "database", str(error))
     path = store.database.path

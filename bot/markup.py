@@ -11,7 +11,7 @@ from typing import NamedTuple
 __all__ = ["clean", "clean_name", "close", "length", "split", "tame"]
 
 _INVISIBLE = re.compile(
-    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f"  # control characters, but not tab and line ends
+    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f"  # control characters, but not tab and line ends
     "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"  # direction overrides, which can make text read as another
     "\U000e0000-\U000e007f"  # tags: text that nobody sees
     "\ufff9-\ufffb]"

@@ -1,6 +1,6 @@
 """Where everything is kept. It knows nothing of bots: strings and small records in, strings and small records out."""
 
-from storage.engine import Database, StorageError
+from storage.engine import Database, InUse, StorageError, WrongAddress
 from storage.records import Bill, File, Heard, Line, Post, Room, RoomMessage
 from storage.rooms import Rooms
 from storage.store import Key, Store, open_store
@@ -10,6 +10,7 @@ __all__ = [
     "Database",
     "File",
     "Heard",
+    "InUse",
     "Key",
     "Line",
     "Post",
@@ -18,5 +19,6 @@ __all__ = [
     "Rooms",
     "StorageError",
     "Store",
+    "WrongAddress",
     "open_store",
 ]

@@ -99,6 +99,7 @@ def test_a_cut_falls_between_paragraphs_if_it_can() -> None:
     [
         ("a\ud800b", "a\ufffdb"),
         ("nul\x00", "nul"),
+        ("bell\x07 and csi\x9b31m", "bell and csi31m"),
         ("\u202egnp.exe", "gnp.exe"),
         ("hi\U000e0041\U000e0042", "hi"),
         ("e\u0301", "é"),
