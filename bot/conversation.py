@@ -3,33 +3,31 @@
 Read `Conversation.answer` from top to bottom: that is what happens, in that order, for every platform and every skill.
 """
 
-import asyncio
 import contextlib
 import json
 import secrets
 import time
-from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 import structlog
-from pydantic import TypeAdapter
 
 from bot.adapter import Adapter, Gone, PostFailed
 from bot.delivery import Answer, Delivery, nonce_of
 from bot.errors import UserError
 from bot.forms import fill
 from bot.messages import Attachment, Channel, Message, Reply, Said
-from bot.metrics import MODEL_CALLS, SECONDS, TOKENS, TURNS
-from bot.models import Models, TurnModels, Usage
+from bot.metrics import SECONDS, TURNS
+from bot.models import Models, TurnModels
 from bot.policy import permit, settings_of
 from bot.routing import choose
 from bot.skill import Piece, Pieces, Skill, Turn
+from bot.turns import Once, Running, Tally
 from bot.watchdog import SkillBlocked
-from storage import Bill, File, Heard, Line, Store
+from storage import File, Heard, Line, Store
 
-__all__ = ["Conversation", "Running", "packed", "unpacked"]
+__all__ = ["Conversation"]
 
 log = structlog.get_logger(__name__)
 
@@ -39,69 +37,10 @@ TOO_OLD_SECONDS = 600
 
 INTERRUPTED = "Interrupted by a restart. Please ask again."
 EXPIRED = "I was away when you asked this, and it has been a while. Please ask again if it still matters."
-STOPPED = "Stopped."
 CUT_OFF = "“{}” was switched off because it kept everything else waiting. Whoever runs this bot finds more in the log."
 NOT_STORED = "I cannot take questions just now: there is a problem with my storage. Please ask again in a few minutes."
+NOT_KEPT = "there is a problem with my storage: I shall not remember this"
 NOTHING_SAID = "I got an empty answer from the model. Please ask again, perhaps in other words."
-
-_MESSAGE = TypeAdapter(Message)
-
-
-def packed(message: Message) -> str:
-    """A message as JSON, to be kept in the inbox."""
-    return _MESSAGE.dump_json(message).decode()
-
-
-def unpacked(body: str) -> Message:
-    """The message that `packed` wrote."""
-    return _MESSAGE.validate_json(body)
-
-
-@dataclass(slots=True)
-class Running:
-    """A message on its way to its answer, and the means to stop it."""
-
-    heard: int
-    message: Message
-    stopped: str = ""
-    withdrawn: bool = False
-    changed: bool = False
-    shown: dict[int, str] = field(default_factory=dict)
-    _speaking: "asyncio.Task[None] | None" = None
-
-    def stop(self, why: str = STOPPED) -> None:
-        """End what is being said. What is visible by now stays, with `why` below it."""
-        self.stopped = why
-        self._interrupt()
-
-    def withdraw(self) -> None:
-        """The question is gone. What is visible of an answer stays; where there is nothing yet, nothing comes."""
-        self.withdrawn = True
-        self.stop()
-
-    def change(self, message: Message) -> None:
-        """The question is another now: what is being said begins again."""
-        self.message = message
-        self.changed = True
-        self._interrupt()
-
-    def _interrupt(self) -> None:
-        if self._speaking is not None:
-            self._speaking.cancel()
-
-    async def speak(self, say: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        """Say it, until everything is said or `stop` is called. Raises what the skill raised."""
-        while not self.stopped:
-            self.changed = False
-            self._speaking = asyncio.create_task(say(), name="speaking")
-            try:
-                await asyncio.wait([self._speaking])
-            finally:
-                self._speaking.cancel()
-            if not self.changed:
-                if not self._speaking.cancelled():
-                    self._speaking.result()
-                return
 
 
 class Conversation:
@@ -122,10 +61,10 @@ class Conversation:
 
     async def answer(self, running: Running) -> None:
         """Answer one message. Whatever happens, it ends with something that its author can see."""
-        message, answer, bill = running.message, Answer(), _Bill()
+        message, answer, bill = running.message, Answer(), Tally()
         began, outcome = time.monotonic(), "answered"
         adapter = self._adapters[message.channel.platform]
-        begin = _Once(lambda: self._store.begin(running.heard))
+        begin = Once(lambda: self._store.begin(running.heard))
 
         async def posted(part: int, message_id: str) -> None:
             running.shown[part] = message_id
@@ -165,7 +104,11 @@ class Conversation:
 
         if running.withdrawn and not running.shown:
             answer.clear()
-        await self._remember(running.heard, running.message, answer, bill, withdrawn=running.withdrawn)
+        try:
+            await self._remember(running.heard, running.message, answer, bill, withdrawn=running.withdrawn)
+        except Exception:
+            log.exception("an answer could not be kept", heard=running.heard)
+            answer.footers.append(NOT_KEPT)  # but it is shown: nobody is left in front of half an answer
         await self._deliver(running.heard, message, delivery)
         SECONDS.labels(message.channel.platform).observe(time.monotonic() - began)
         TURNS.labels(message.channel.platform, outcome).inc()
@@ -186,16 +129,16 @@ class Conversation:
         """Close a question with a word of why it is not answered."""
         answer = Answer(text=why)
         TURNS.labels(running.message.channel.platform, "turned away").inc()
-        await self._remember(running.heard, running.message, answer, _Bill(), withdrawn=True)
+        await self._remember(running.heard, running.message, answer, Tally(), withdrawn=True)
         await self._deliver(running.heard, running.message, self._redelivery(running, answer))
 
-    async def _speak(self, message: Message, models: TurnModels, delivery: Delivery, bill: "_Bill") -> None:
+    async def _speak(self, message: Message, models: TurnModels, delivery: Delivery, bill: Tally) -> None:
         """Find who answers, and let the answer be said."""
         async with contextlib.aclosing(self._pieces(message, models, bill)) as pieces:
             async for piece in pieces:
                 delivery.add(piece)
 
-    async def _pieces(self, message: Message, models: TurnModels, bill: "_Bill") -> AsyncGenerator[Piece, None]:
+    async def _pieces(self, message: Message, models: TurnModels, bill: Tally) -> AsyncGenerator[Piece, None]:
         """The pieces of the answer to a message: the one road to any skill, for people and for other skills."""
         choice = choose(message, self._skills)
         bill.skill = bill.skill or choice.skill.name
@@ -232,7 +175,7 @@ class Conversation:
         )
 
     async def _remember(
-        self, heard: int, message: Message, answer: Answer, bill: "_Bill", *, withdrawn: bool = False
+        self, heard: int, message: Message, answer: Answer, bill: Tally, *, withdrawn: bool = False
     ) -> None:
         """Keep the answer before it is delivered, together with what was said and what it cost.
 
@@ -289,7 +232,7 @@ class Conversation:
         else:
             # Something was begun, perhaps paid for, and is lost: the last visible part says so. It is not paid twice.
             answer, first = Answer(text=INTERRUPTED if heard.state == "running" else EXPIRED), max(posts, default=0)
-            await self._remember(heard.id, message, answer, _Bill())
+            await self._remember(heard.id, message, answer, Tally())
 
         await self._deliver(heard.id, message, self._redelivery(running, answer, first))
 
@@ -306,7 +249,7 @@ class Conversation:
             message.channel,
             message.id,
             answer,
-            begin=_Once(_nothing),
+            begin=Once(_nothing),
             posted=posted,
             shown=running.shown,
             first=first,
@@ -322,46 +265,6 @@ class Conversation:
             footers=kept["footers"],
             attachments=[Attachment(file.name, file.media_type, file.data, alt=file.alt) for file in files],
         )
-
-
-class _Bill:
-    """What one answer has used, and which skill gave it."""
-
-    def __init__(self) -> None:
-        self.skill = ""
-        self.used: list[Bill] = []
-
-    def add(self, usage: Usage) -> None:
-        MODEL_CALLS.labels(usage.provider, usage.model, usage.role).inc()
-        TOKENS.labels(usage.provider, usage.model, "in").inc(usage.input_tokens)
-        TOKENS.labels(usage.provider, usage.model, "out").inc(usage.output_tokens)
-        self.used.append(
-            Bill(
-                usage.provider,
-                usage.model,
-                usage.role,
-                usage.input_tokens,
-                usage.output_tokens,
-                usage.pictures,
-                usage.seconds,
-                usage.estimated,
-            )
-        )
-
-
-class _Once:
-    """Awaits something once, however many ask for it at the same time."""
-
-    def __init__(self, what: Any) -> None:
-        self._what = what
-        self._lock = asyncio.Lock()
-        self._done = False
-
-    async def __call__(self) -> None:
-        async with self._lock:
-            if not self._done:
-                await self._what()
-                self._done = True
 
 
 async def _nothing() -> None:

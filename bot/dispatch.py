@@ -10,10 +10,11 @@ from datetime import UTC, datetime, timedelta
 import structlog
 
 from bot.adapter import PostFailed
-from bot.conversation import INTERRUPTED, Conversation, Running, packed, unpacked
+from bot.conversation import INTERRUPTED, Conversation
 from bot.markup import clean, clean_name
 from bot.messages import Attachment, Channel, Message, Person, Quote
 from bot.metrics import HEARD
+from bot.turns import Running, packed, unpacked
 from storage import Heard, Store
 
 __all__ = ["Dispatch", "Load"]

@@ -10,7 +10,7 @@ from sqlalchemy.exc import OperationalError
 
 from bot.adapter import Gone, Limits, PostFailed
 from bot.config import Config
-from bot.conversation import INTERRUPTED, NOT_STORED, NOTHING_SAID, Running, packed
+from bot.conversation import INTERRUPTED, NOT_KEPT, NOT_STORED, NOTHING_SAID
 from bot.dispatch import BUSY, Load
 from bot.errors import UserError
 from bot.markup import length
@@ -18,6 +18,7 @@ from bot.messages import Attachment, Channel, Person, Quote, Reply
 from bot.models import Prompt, Role, Usage
 from bot.skill import Pieces, Skill, Turn
 from bot.testing import FakeAdapter, ScriptedModel
+from bot.turns import Running, packed
 from storage import Store
 from tests.room import Room
 
@@ -373,6 +374,21 @@ async def test_a_question_that_cannot_be_stored_is_not_passed_over_in_silence(ro
     assert [reply.text for reply in room.adapter.answers_to(message)] == [NOT_STORED]
     await store.database.write(room_again)
     assert (await room.ask("And now?")).text == "You said: And now?"
+
+
+async def test_an_answer_that_cannot_be_kept_is_shown_all_the_same(config: Config, store: Store) -> None:
+    model = Stepwise("Once ", "upon ", "a time.")
+    async with Room(config, store, model=model) as room:
+        message = room.adapter.message("Tell me a story")
+        await room.dispatch.heard(message)
+        model.steps.release()
+        await room.adapter.until(lambda: bool(room.adapter.answers_to(message)))
+        await store.close()
+        for _ in range(2):
+            model.steps.release()
+        await room.dispatch.idle()
+        (reply,) = room.adapter.answers_to(message)
+        assert (reply.text, reply.footer, reply.running) == ("Once upon a time.", NOT_KEPT, False)
 
 
 def room_again(connection: Connection) -> None:

@@ -1,0 +1,116 @@
+"""What belongs to one turn while it lasts: its message, the means to stop it, and what it has used."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import dataclass, field
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from bot.messages import Message
+from bot.metrics import MODEL_CALLS, TOKENS
+from bot.models import Usage
+from storage import Bill
+
+__all__ = ["STOPPED", "Once", "Running", "Tally", "packed", "unpacked"]
+
+STOPPED = "Stopped."
+
+_MESSAGE = TypeAdapter(Message)
+
+
+def packed(message: Message) -> str:
+    """A message as JSON, to be kept in the inbox."""
+    return _MESSAGE.dump_json(message).decode()
+
+
+def unpacked(body: str) -> Message:
+    """The message that `packed` wrote."""
+    return _MESSAGE.validate_json(body)
+
+
+@dataclass(slots=True)
+class Running:
+    """A message on its way to its answer, and the means to stop it."""
+
+    heard: int
+    message: Message
+    stopped: str = ""
+    withdrawn: bool = False
+    changed: bool = False
+    shown: dict[int, str] = field(default_factory=dict)
+    _speaking: "asyncio.Task[None] | None" = None
+
+    def stop(self, why: str = STOPPED) -> None:
+        """End what is being said. What is visible by now stays, with `why` below it."""
+        self.stopped = why
+        self._interrupt()
+
+    def withdraw(self) -> None:
+        """The question is gone. What is visible of an answer stays; where there is nothing yet, nothing comes."""
+        self.withdrawn = True
+        self.stop()
+
+    def change(self, message: Message) -> None:
+        """The question is another now: what is being said begins again."""
+        self.message = message
+        self.changed = True
+        self._interrupt()
+
+    def _interrupt(self) -> None:
+        if self._speaking is not None:
+            self._speaking.cancel()
+
+    async def speak(self, say: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Say it, until everything is said or `stop` is called. Raises what the skill raised."""
+        while not self.stopped:
+            self.changed = False
+            self._speaking = asyncio.create_task(say(), name="speaking")
+            try:
+                await asyncio.wait([self._speaking])
+            finally:
+                self._speaking.cancel()
+            if not self.changed:
+                if not self._speaking.cancelled():
+                    self._speaking.result()
+                return
+
+
+class Tally:
+    """What one answer has used, and which skill gave it."""
+
+    def __init__(self) -> None:
+        self.skill = ""
+        self.used: list[Bill] = []
+
+    def add(self, usage: Usage) -> None:
+        MODEL_CALLS.labels(usage.provider, usage.model, usage.role).inc()
+        TOKENS.labels(usage.provider, usage.model, "in").inc(usage.input_tokens)
+        TOKENS.labels(usage.provider, usage.model, "out").inc(usage.output_tokens)
+        self.used.append(
+            Bill(
+                usage.provider,
+                usage.model,
+                usage.role,
+                usage.input_tokens,
+                usage.output_tokens,
+                usage.pictures,
+                usage.seconds,
+                usage.estimated,
+            )
+        )
+
+
+class Once:
+    """Awaits something once, however many ask for it at the same time."""
+
+    def __init__(self, what: Callable[[], Awaitable[None]]) -> None:
+        self._what = what
+        self._lock = asyncio.Lock()
+        self._done = False
+
+    async def __call__(self) -> None:
+        async with self._lock:
+            if not self._done:
+                await self._what()
+                self._done = True
