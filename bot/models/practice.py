@@ -132,7 +132,7 @@ def _echo(text: str, before: list[str], earlier: int) -> str:
         known = f"I was shown {messages} of this conversation; the last thing said to me was {_quoted(before[-1])}."
     return (
         f"You said {_quoted(text)}.\n\n{known}\n\nI understand none of it: I am the practice model. "
-        "Say **help** to see what you can try."
+        "Ask **what can you do?** to see what you can try."
     )
 
 
