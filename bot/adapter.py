@@ -63,8 +63,8 @@ class Host(Protocol):
         Raises what storage raises when it cannot be stored; its author has been told then, unless the platform resends.
         """
 
-    async def edited(self, message: Message) -> None:
-        """A person changed what they said: the message as it is now."""
+    async def edited(self, message: Message, *, addressed: bool = True) -> None:
+        """A person changed what they said: the message as it is now, and whether it is still (or by now) a question."""
 
     async def deleted(self, channel: Channel, message_ids: Iterable[str]) -> None:
         """Messages were removed, by their author or by a moderator."""

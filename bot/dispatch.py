@@ -23,6 +23,7 @@ log = structlog.get_logger(__name__)
 
 RETRY_SECONDS = (5, 15, 30, 60, 120, 300)  # between attempts to deliver an answer that a platform did not take
 EDIT_SECONDS = 120  # within which a question that is changed is answered again
+GONE = 1000  # deletions remembered, in case they have overtaken what they delete
 NOTICE_SECONDS = 60  # between two notices in one channel that too much is asked
 LAST_WORDS_SECONDS = 4  # for ending what is still running when the time to drain is over
 
@@ -55,6 +56,7 @@ class Dispatch:
         self._waiting: dict[_Key, deque[tuple[Running, _Turn]]] = {}
         self._running: dict[_Key, Running] = {}
         self._next: dict[tuple[str, str], deque[_Key]] = {}  # channels whose turn can begin, by community
+        self._gone: deque[tuple[str, str, str, str]] = deque(maxlen=GONE)
         self._noticed: dict[_Key, float] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._later: set[asyncio.Task[None]] = set()
@@ -65,6 +67,8 @@ class Dispatch:
     async def heard(self, message: Message) -> bool:
         """Take a question: once this returns it is stored, and will be answered even after a crash."""
         message = _cleaned(message)
+        if (*message.channel.key, message.id) in self._gone:
+            return False  # its deletion has overtaken it
         try:
             heard = await self._store.accept(message.channel.key, message.id, packed(message))
         except Exception:
@@ -84,7 +88,7 @@ class Dispatch:
             self._submit(running, self._conversation.answer)
         return True
 
-    async def edited(self, message: Message) -> None:
+    async def edited(self, message: Message, *, addressed: bool = True) -> None:
         """A person changed what they said, and the context with it.
 
         A question that is waiting or being answered is answered as it stands now; one that was answered just now is
@@ -103,10 +107,13 @@ class Dispatch:
         if heard is not None and not self._closing:
             shown = {post.part: post.message_id for post in await self._store.posts(heard)}
             self._submit(Running(heard, message, shown=shown), self._conversation.answer)
+        elif addressed and not changed and message.sent_at > since:
+            await self.heard(message)  # it became a question only now, or the edit has overtaken it
 
     async def deleted(self, channel: Channel, message_ids: Iterable[str]) -> None:
         """Messages are gone: they leave the context, and an answer to one of them ends."""
         gone = list(message_ids)
+        self._gone.extend((*channel.key, message_id) for message_id in gone)
         for running in self._of(channel):
             if running.message.id in gone:
                 running.withdraw()

@@ -37,7 +37,7 @@ class Notes:
         self.heard_.append(message)
         return True
 
-    async def edited(self, message: Message) -> None:
+    async def edited(self, message: Message, *, addressed: bool = True) -> None:
         self.edited_.append(message)
 
     async def deleted(self, channel: Channel, message_ids: Iterable[str]) -> None:

@@ -45,7 +45,7 @@ class Hearing:
             return await self._message(self.host, activity)
         elif activity.type == ActivityTypes.message_update:
             if not is_from_bot(activity) and _event(activity) != "undeleteMessage":
-                await self.host.edited(message_of(activity, self._hosts))
+                await self.host.edited(message_of(activity, self._hosts), addressed=is_addressed(activity))
         elif activity.type == ActivityTypes.message_delete:
             await self.host.deleted(channel_of(activity), (activity.id,))
         elif activity.type in (ActivityTypes.conversation_update, ActivityTypes.installation_update):
