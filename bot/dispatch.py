@@ -35,12 +35,15 @@ _Turn = Callable[[Running], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """How much is taken on: turns running at once, and turns waiting in all, in one community and in one channel."""
+    """How much is taken on: turns running at once, and turns waiting in all, in one community, in one channel, and of
+    one person in a channel.
+    """
 
     running: int = 100
     waiting: int = 500
     in_tenant: int = 100
     in_channel: int = 10
+    of_person: int = 5
 
 
 class Dispatch:
@@ -82,7 +85,7 @@ class Dispatch:
         running = Running(heard, message)
         if self._closing:
             return True  # it waits in the inbox for the next start
-        if self._full(message.channel):
+        if self._full(message):
             await self._turn_away(running)
         else:
             self._submit(running, self._conversation.answer)
@@ -174,12 +177,15 @@ class Dispatch:
 
     # Whose turn it is.
 
-    def _full(self, channel: Channel) -> bool:
-        """Whether one more question in this channel is more than may wait."""
-        waiting = Counter({key: len(queue) for key, queue in self._waiting.items()})
-        in_tenant = sum(count for key, count in waiting.items() if key[:2] == channel.key[:2])
+    def _full(self, message: Message) -> bool:
+        """Whether this question is more than may wait."""
+        key = message.channel.key
+        waiting = Counter({each: len(queue) for each, queue in self._waiting.items()})
+        in_tenant = sum(count for each, count in waiting.items() if each[:2] == key[:2])
+        of_person = sum(each.message.author.id == message.author.id for each, _ in self._waiting.get(key, ()))
         return (
-            waiting[channel.key] >= self._load.in_channel
+            of_person >= self._load.of_person
+            or waiting[key] >= self._load.in_channel
             or in_tenant >= self._load.in_tenant
             or waiting.total() >= self._load.waiting
         )

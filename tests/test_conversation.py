@@ -415,6 +415,22 @@ async def test_too_many_questions_are_turned_away_with_one_notice_and_none_is_lo
         assert await store.undone() == []
 
 
+async def test_one_person_cannot_take_all_the_places_in_a_channel(config: Config, store: Store) -> None:
+    model = Stepwise("done")
+    async with Room(config, store, model=model, load=Load(of_person=2)) as room:
+        eager = [room.adapter.message(f"eager {number}", author="Eve") for number in range(5)]
+        for message in eager:
+            await room.dispatch.heard(message)
+        patient = room.adapter.message("patient", author="Pat")
+        await room.dispatch.heard(patient)
+        for _ in range(4):
+            model.steps.release()
+        await room.dispatch.idle()
+        assert [reply.text for reply in room.adapter.answers_to(patient)] == ["done"]
+        seen = [[reply.text for reply in room.adapter.answers_to(message)] for message in eager]
+        assert seen == [["done"]] * 3 + [[BUSY], []]
+
+
 async def test_a_busy_community_does_not_keep_another_waiting(config: Config, store: Store) -> None:
     model = Stepwise("done")
     async with Room(config, store, model=model, load=Load(running=1)) as room:
