@@ -2,10 +2,11 @@
 
 import asyncio
 import contextlib
+import json
 from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from discord.gateway import DiscordWebSocket
 from discord.http import Route
@@ -25,7 +26,7 @@ OGG = b"OggS" + bytes(200)
 
 @dataclass
 class Listener:
-    """A host that only remembers what it was told. `trouble` is what it raises instead."""
+    """A host that only remembers what it was told, each message once. `trouble` is what it raises instead."""
 
     messages: list[Message] = field(default_factory=list)
     edits: list[Message] = field(default_factory=list)
@@ -33,10 +34,14 @@ class Listener:
     stops: list[tuple[Channel, str, Person]] = field(default_factory=list)
     may_stop: bool = True
     trouble: Exception | None = None
+    again: int = 0
 
     async def heard(self, message: Message) -> bool:
         if self.trouble:
             raise self.trouble
+        if message.id in {known.id for known in self.messages}:
+            self.again += 1
+            return False
         self.messages.append(message)
         return True
 
@@ -51,6 +56,20 @@ class Listener:
         return self.may_stop
 
 
+class Notebook:
+    """The part of a store that this adapter uses. One that is handed on to the next adapter survives the restart."""
+
+    def __init__(self) -> None:
+        self.written: list[tuple[str, dict[str, Any]]] = []
+
+    async def note(self, platform: str, name: str, value: dict[str, Any]) -> None:
+        assert platform == "discord"
+        self.written.append((name, json.loads(json.dumps(value))))
+
+    async def noted(self, platform: str, name: str) -> dict[str, Any] | None:
+        return next((value for written, value in reversed(self.written) if written == name), None)
+
+
 @contextlib.asynccontextmanager
 async def loopback() -> AsyncIterator[FakeDiscord]:
     """A loopback Discord. Afterwards discord.py, which keeps the server's address in its classes, forgets it."""
@@ -62,9 +81,9 @@ async def loopback() -> AsyncIterator[FakeDiscord]:
         Route.BASE, DiscordWebSocket.DEFAULT_GATEWAY = before
 
 
-def adapter_for(discord: FakeDiscord, *, token: str = "") -> Discord:
+def adapter_for(discord: FakeDiscord, *, token: str = "", notebook: Notebook | None = None) -> Discord:
     config = load_config(discord_token=token or discord.token, discord_api=discord.api)
-    return Discord(config, None)  # type: ignore[arg-type]  # this adapter keeps nothing in the store
+    return Discord(config, notebook or Notebook())  # type: ignore[arg-type]  # all of a store that it needs
 
 
 def place(room: Room) -> Channel:
@@ -93,7 +112,8 @@ class Scene:
         self.bob: User = discord.person("Bob")
         self.channel = place(self.general)
         self.host = Listener()
-        self.adapter = adapter_for(discord)
+        self.notebook = Notebook()
+        self.adapter = adapter_for(discord, notebook=self.notebook)
         self.stack = contextlib.AsyncExitStack()
 
     async def __aenter__(self) -> Self:

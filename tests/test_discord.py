@@ -208,10 +208,7 @@ async def test_messages_are_understood_as_discord_really_writes_them(scene: Scen
 
 
 async def test_a_bot_in_very_many_servers_is_heard_in_each_shard(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def at_once(client: object, shard_id: int | None, *, initial: bool = False) -> None:
-        """In place of the five seconds between two shards."""
-
-    monkeypatch.setattr("bot.adapters.discord.client.Client.before_identify_hook", at_once)
+    monkeypatch.setattr("bot.adapters.discord.client.IDENTIFY_PAUSE", 0.0)
     async with loopback() as discord:
         discord.shards = 2
         guilds: dict[int, Room] = {}
@@ -338,7 +335,9 @@ async def test_an_edited_question_is_told_on(scene: Scene) -> None:
     said = await scene.discord.say(scene.general, scene.ada, "waht?", mention_bot=True)
     await scene.discord.unfurl(said, {"type": "link", "url": "https://example.org"})  # not an edit
     await scene.discord.change(said, f"{scene.discord.bot.mention} what?")
-    await scene.discord.until(lambda: scene.host.edits)
+    await scene.discord.unfurl(said, {"type": "link", "url": "https://example.org"})  # nor after an edit
+    await scene.discord.say(scene.general, scene.ada, "by the way", mention_bot=True)
+    await scene.heard(2)  # by now all of it has come
     [edited] = scene.host.edits
     assert (edited.id, edited.channel, edited.text, edited.author.name) == (said.id, scene.channel, "what?", "Ada")
 

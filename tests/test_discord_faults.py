@@ -16,10 +16,6 @@ from tests.discord_scene import PNG, Listener, Scene, adapter_for, loopback, pla
 from tests.fakes.discord import FakeDiscord, Permission
 
 
-async def at_once(client: object, shard_id: int | None, *, initial: bool = False) -> None:
-    """In place of the five seconds that discord.py lets pass before it identifies again."""
-
-
 @pytest.fixture(autouse=True)
 def in_a_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connection_module, "PAUSES", (0.05, 0.1, 0.2, 0.4))
@@ -212,7 +208,7 @@ async def test_discord_may_ask_to_reconnect(scene: Scene) -> None:
 async def test_an_invalid_session_is_begun_anew_at_the_same_server(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(client_module.Client, "before_identify_hook", at_once)
+    monkeypatch.setattr(client_module, "IDENTIFY_PAUSE", 0.0)
     await scene.discord.gateway.invalidate()
     await scene.discord.until(lambda: len(scene.discord.gateway.identifies) == 2, within=20)
     await scene.discord.online()
@@ -268,7 +264,7 @@ async def test_a_wrong_token_switches_discord_off_with_the_remedy(discord: FakeD
 async def test_a_token_that_is_revoked_at_the_gateway_switches_discord_off(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(client_module.Client, "before_identify_hook", at_once)
+    monkeypatch.setattr(client_module, "IDENTIFY_PAUSE", 0.0)
     scene.discord.token = "another"
     await scene.discord.gateway.invalidate()
     with pytest.raises(AdapterOff, match="DISCORD_TOKEN"):
@@ -285,7 +281,7 @@ async def test_discord_being_down_at_the_start_is_waited_for(discord: FakeDiscor
 async def test_a_gateway_that_is_away_at_the_start_is_waited_for(
     discord: FakeDiscord, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(client_module.Client, "before_identify_hook", at_once)
+    monkeypatch.setattr(client_module, "IDENTIFY_PAUSE", 0.0)
     discord.gateway.refusing = True
     async with running(adapter_for(discord), Listener()):
         await discord.until(lambda: discord.gateway.handshakes)
@@ -325,3 +321,120 @@ async def test_what_is_being_sent_when_we_stop_still_arrives(discord: FakeDiscor
         hold.release()
         await asyncio.wait_for(post, 10)
     assert [message.content for message in discord.messages(general)] == ["last words"]
+
+
+# The promises D2 to D6: whatever happens, one message is seen, and the others do not wait for it
+
+
+async def test_a_limit_on_the_whole_bot_holds_everybody_up_once_and_everything_is_shown_once(scene: Scene) -> None:
+    rooms = [scene.general, scene.discord.channel(scene.guild, "a"), scene.discord.channel(scene.guild, "b")]
+    scene.discord.throttle("POST", r"/channels/\d+/messages", 0.6, everywhere=True)
+    first = asyncio.create_task(scene.adapter.post(scene.channel, Reply("first"), answers="", nonce="n0"))
+    await scene.discord.until(lambda: scene.discord.called("POST", r"/channels/\d+/messages"))
+    later = [
+        asyncio.create_task(scene.adapter.post(place(room), Reply("later"), answers="", nonce=f"n{number}"))
+        for number, room in enumerate(rooms, 1)
+    ]
+    await asyncio.wait_for(asyncio.gather(first, *later), 10)
+    assert [[post.content for post in scene.discord.answers(room)] for room in rooms] == [
+        ["first", "later"],
+        ["later"],
+        ["later"],
+    ]
+    refused = [call for call in scene.discord.calls if call.status == 429]
+    assert len(refused) == 1
+
+
+async def test_a_limit_shared_with_other_bots_is_waited_out_here_only(scene: Scene) -> None:
+    other = scene.discord.channel(scene.guild, "other")
+    limit = scene.discord.throttle("POST", rf"/channels/{scene.general.id}/messages", 0.6)
+    assert limit.headers["X-RateLimit-Scope"] == "shared"
+    slow = asyncio.create_task(scene.adapter.post(scene.channel, Reply("later"), answers="", nonce="n1"))
+    await scene.discord.until(lambda: limit.hits)
+    await scene.adapter.post(place(other), Reply("now"), answers="", nonce="n2")
+    assert not slow.done()
+    await asyncio.wait_for(slow, 10)
+    assert [post.content for post in scene.discord.answers(scene.general)] == ["later"]
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["not taken", "taken"])
+async def test_a_minute_of_503_here_costs_one_message_some_time_and_the_others_none(scene: Scene, after: bool) -> None:
+    other = scene.discord.channel(scene.guild, "other")
+    trouble = scene.discord.fail("POST", rf"/channels/{scene.general.id}/messages", 503, times=8, after=after)
+    slow = asyncio.create_task(scene.adapter.post(scene.channel, Reply("at last"), answers="", nonce="n1"))
+    await scene.discord.until(lambda: trouble.hits >= 2)
+    for number in range(3):
+        await scene.adapter.post(place(other), Reply(str(number)), answers="", nonce=f"o{number}")
+    assert not slow.done()
+    await asyncio.wait_for(slow, 20)
+    assert trouble.hits == 8
+    assert [post.content for post in scene.discord.messages(scene.general)] == ["at last"]
+    assert [post.content for post in scene.discord.answers(other)] == ["0", "1", "2"]
+
+
+@pytest.mark.parametrize("status", [500, 502, 504])
+async def test_an_error_after_the_message_was_taken_shows_it_once(scene: Scene, status: int) -> None:
+    scene.discord.fail("POST", r"/channels/\d+/messages", status, after=True)
+    sent = await scene.adapter.post(scene.channel, Reply("once"), answers="", nonce="n1")
+    assert [post.id for post in scene.discord.messages(scene.general)] == [sent]
+
+
+async def test_lines_that_are_reset_again_and_again_after_the_message_was_taken_show_it_once(scene: Scene) -> None:
+    scene.discord.limits.on = False
+    reset = scene.discord.drop("POST", r"/channels/\d+/messages", times=6, reset=True)
+    sent = await scene.adapter.post(scene.channel, Reply("once"), answers="", nonce="n1")
+    cut = scene.discord.drop("PATCH", r"/channels/\d+/messages/\d+", times=6, reset=True)
+    await scene.adapter.edit(scene.channel, sent, Reply("and changed"))
+    assert (reset.hits, cut.hits) == (6, 6)
+    assert [post.content for post in scene.discord.messages(scene.general)] == ["and changed"]
+
+
+async def test_a_channel_that_is_gone_costs_three_calls_at_most(scene: Scene) -> None:
+    sent = await scene.adapter.post(scene.channel, Reply("one"), answers="", nonce="n1")
+    del scene.discord.rooms[scene.general.id]
+    before = len(scene.discord.calls)
+    for number in range(5):
+        await scene.adapter.typing(scene.channel)
+        with pytest.raises(Gone):
+            await scene.adapter.edit(scene.channel, sent, Reply(str(number)))
+    assert len(scene.discord.calls) - before == 3
+
+
+async def test_a_long_outage_of_everything_begins_no_sessions_and_afterwards_all_is_heard_and_said(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client_module, "_LONGEST_PAUSE", 0)
+    discord = scene.discord
+    await discord.until(lambda: not scene.adapter.trouble)
+    rest = discord.fail("*", ".*", 503, times=1_000_000)
+    discord.gateway.refusing = True
+    await discord.gateway.hang_up()
+    handshakes = discord.gateway.handshakes
+    post = asyncio.create_task(scene.adapter.post(scene.channel, Reply("patience"), answers="", nonce="n1"))
+    await discord.until(lambda: discord.gateway.handshakes >= handshakes + 2, within=20)
+    await discord.until(lambda: rest.hits >= 4)
+    await discord.say(scene.general, scene.ada, "are you down?", mention_bot=True)
+    assert scene.adapter.trouble
+    discord.faults.clear()
+    discord.gateway.refusing = False
+    await asyncio.wait_for(post, 20)
+    await discord.until(lambda: scene.host.messages, within=30)
+    assert [message.text for message in scene.host.messages] == ["are you down?"]
+    assert len(discord.messages(scene.general)) == 2
+    assert len(discord.gateway.identifies) == 1
+
+
+async def test_an_outage_that_outlives_the_session_loses_no_question_either(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client_module, "IDENTIFY_PAUSE", 0.0)
+    discord = scene.discord
+    discord.gateway.refusing = True
+    await discord.gateway.hang_up()
+    await discord.until(lambda: not discord.gateway.lines)
+    discord.gateway.sessions.clear()
+    await discord.say(scene.general, scene.ada, "are you down?", mention_bot=True)
+    discord.gateway.refusing = False
+    await discord.until(lambda: scene.host.messages, within=30)
+    assert [message.text for message in scene.host.messages] == ["are you down?"]
+    assert (len(discord.gateway.resumes), len(discord.gateway.identifies)) == (1, 2)

@@ -32,8 +32,9 @@ class Discord(Adapter):
             raise AdapterOff(f"DISCORD_TOKEN is not a token: copy it again from {PORTAL} → your application → Bot")
 
         from bot.adapters.discord.connection import Connection
+        from bot.adapters.discord.notes import Notes
 
-        self._connection = Connection(token, config.discord_api)
+        self._connection = Connection(token, config.discord_api, Notes(store))
 
     @property
     def greeting(self) -> str:
@@ -60,13 +61,13 @@ class Discord(Adapter):
     async def post(self, channel: Channel, reply: Reply, *, answers: str, nonce: str) -> str:
         from bot.adapters.discord.showing import post
 
-        return await self._connection.persist(lambda client: post(client, channel, reply, answers, nonce))
+        return await self._connection.persist(channel, lambda client: post(client, channel, reply, answers, nonce))
 
     async def edit(self, channel: Channel, message_id: str, reply: Reply) -> None:
         """Replace text, footer and buttons; files too if `reply` brings any, else those that are there stay."""
         from bot.adapters.discord.showing import edit
 
-        await self._connection.persist(lambda client: edit(client, channel, message_id, reply))
+        await self._connection.persist(channel, lambda client: edit(client, channel, message_id, reply))
 
     async def read(self, channel: Channel, attachment: Attachment, limit: int) -> bytes:
         from bot.adapters.discord.downloads import download

@@ -1,10 +1,12 @@
 """discord.py's client, set up to hear what is said to the bot and nothing else."""
 
+import asyncio
 import functools
 import logging
 import sys
 import traceback
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from typing import Any
 
 import aiohttp
@@ -14,9 +16,13 @@ import yarl
 from discord.gateway import ReconnectWebSocket
 
 from bot.adapter import Host
+from bot.adapters.discord.attention import Attention
 from bot.adapters.discord.endpoints import gateway_found
 from bot.adapters.discord.hearing import addressed, heard_message, person_of, place
 from bot.adapters.discord.showing import ACTION
+from bot.adapters.discord.silence import Silence
+from bot.adapters.discord.starts import Starts
+from bot.adapters.discord.traffic import Traffic
 from bot.messages import Channel
 
 __all__ = ["Client", "keep_private"]
@@ -32,7 +38,9 @@ PERMISSIONS = discord.Permissions(
     read_message_history=True,
 )
 LAUNCHES = 12  # attempts at a shard's first connection, 5 s apart
+IDENTIFY_PAUSE = 5.0  # seconds before every IDENTIFY but the first, as Discord wants it
 _TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=15)
+_MOST_EDITS = 500  # remembered, to tell an edit from a link's preview that comes after it
 _LONGEST_PAUSE = 4  # as a power of two: 16 s between attempts at a lost gateway
 
 
@@ -46,7 +54,7 @@ def keep_private() -> None:
 class Client(discord.AutoShardedClient):
     """One login. It lives until its connection is lost beyond repair; then a new one is needed."""
 
-    def __init__(self, host: Host) -> None:
+    def __init__(self, host: Host, attention: Attention, traffic: Traffic, starts: Starts) -> None:
         discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False  # we do not join voice calls
         super().__init__(
             intents=INTENTS,
@@ -56,15 +64,75 @@ class Client(discord.AutoShardedClient):
             chunk_guilds_at_startup=False,
             guild_ready_timeout=0,  # nothing waits until discord.py has heard of the last server
             max_ratelimit_timeout=60,
+            http_trace=traffic.trace(),
         )
         self._host = host
+        self._attention = attention
+        self._traffic = traffic
+        self._starts = starts
+        self._silence = Silence(self, attention, traffic, self._hear, _note_failure)
         self._launches: dict[int, int] = {}
-        # An exception in one of these ends the whole connection. One event that Discord sent with a field missing is
-        # better lost alone. Without READY there is no connection, so that one may fail.
+        self._edits: dict[int, datetime] = {}
+        self._watch_events()
+        self._heed_limits()
+
+    def _watch_events(self) -> None:
+        """Learn of events that discord.py keeps to itself or tells too late, and survive malformed ones.
+
+        An exception in one of its parsers ends the whole connection. One event that Discord sent with a field missing
+        is better lost alone. Without READY there is no connection, so that one may fail.
+        """
         parsers = self._connection.parsers
+        watched = self._watched()
         for event, parse in parsers.items():
-            if event != "READY":
-                parsers[event] = _contained(event, parse)
+            followed = _followed(parse, watched[event]) if event in watched else parse
+            parsers[event] = followed if event == "READY" else _contained(event, followed)
+
+    def _watched(self) -> Mapping[str, Callable[[Any], None]]:
+        def ready(data: Any) -> None:
+            self._silence.begun(data["shard"][0], [int(guild["id"]) for guild in data["guilds"]])
+
+        def guild_create(data: Any) -> None:
+            self._traffic.changed(guild_id=str(data["id"]))
+            self._silence.returned(int(data["id"]))
+
+        def guild_delete(data: Any) -> None:
+            (self._silence.lost if data.get("unavailable") else self._silence.left)(int(data["id"]))
+
+        def room(data: Any) -> None:
+            self._traffic.changed(channel_id=str(data["id"]))
+
+        def rights(data: Any) -> None:
+            self._traffic.changed(guild_id=str(data["guild_id"]))
+
+        return {
+            "READY": ready,
+            "GUILD_CREATE": guild_create,
+            "GUILD_DELETE": guild_delete,
+            **dict.fromkeys(("CHANNEL_CREATE", "CHANNEL_UPDATE", "THREAD_CREATE", "THREAD_UPDATE"), room),
+            **dict.fromkeys(("GUILD_ROLE_CREATE", "GUILD_ROLE_UPDATE", "GUILD_ROLE_DELETE"), rights),
+            "GUILD_MEMBER_UPDATE": rights,  # without the privileged intent only the bot's own
+        }
+
+    def _heed_limits(self) -> None:
+        """Look at what discord.py learns before it joins, and then ignores: how many sessions are left."""
+        ask = self.http.get_bot_gateway
+
+        async def get_bot_gateway() -> Any:
+            shards, gateway, limit = await ask()
+            self._starts.heed(dict(limit or {}), shards)
+            return shards, gateway, limit
+
+        self.http.get_bot_gateway = get_bot_gateway  # type: ignore[method-assign]
+
+    async def before_identify_hook(self, shard_id: int | None, *, initial: bool = False) -> None:
+        if not initial:
+            await asyncio.sleep(IDENTIFY_PAUSE)
+        await self._starts.spend(shard_id or 0)
+
+    async def close(self) -> None:
+        await self._silence.close()
+        await super().close()
 
     async def setup_hook(self) -> None:
         # discord.py has no timeout of its own: a call that stalls would hold its channel for five minutes.
@@ -84,13 +152,33 @@ class Client(discord.AutoShardedClient):
     # What is heard
 
     async def on_message(self, message: discord.Message) -> None:
+        guild_id = message.guild.id if message.guild else getattr(message.channel, "guild_id", None) or 0
+        self._attention.seen((guild_id >> 22) % (self.shard_count or 1), message.id)
         if self.user and addressed(message, self.user.id):
-            await self._host.heard(heard_message(message, self.user.id))
+            await self._hear(message)
+
+    async def _hear(self, message: discord.Message) -> None:
+        """Pass it on. If it is not taken, it stays where the next reading begins."""
+        assert self.user
+        heard = heard_message(message, self.user.id)
+        self._attention.hold(message.id, message.id - 1)
+        if heard.channel.kind == "direct":
+            self._traffic.accepted(heard.channel)
+            await self._attention.meet(message.channel.id)
+        await self._host.heard(heard)
+        self._attention.release(message.id)
 
     async def on_raw_message_edit(self, event: discord.RawMessageUpdateEvent) -> None:
         message = event.message
-        if self.user and message.edited_at and addressed(message, self.user.id):  # a link's preview is no edit
-            await self._host.edited(heard_message(message, self.user.id))
+        if not (self.user and message.edited_at and addressed(message, self.user.id)):  # a link's preview is no edit
+            return
+        if self._edits.pop(message.id, None) == message.edited_at:  # nor one after an edit
+            self._edits[message.id] = message.edited_at
+            return
+        self._edits[message.id] = message.edited_at
+        while len(self._edits) > _MOST_EDITS:
+            del self._edits[next(iter(self._edits))]
+        await self._host.edited(heard_message(message, self.user.id))
 
     async def on_raw_message_delete(self, event: discord.RawMessageDeleteEvent) -> None:
         await self._host.deleted(self._place(event.channel_id, event.guild_id), [str(event.message_id)])
@@ -134,6 +222,15 @@ class Client(discord.AutoShardedClient):
 
     async def on_error(self, event_method: str, /, *args: Any, **kwargs: Any) -> None:
         _note_failure(event_method)
+
+
+def _followed(parse: Callable[[Any], None], then: Callable[[Any], None]) -> Callable[[Any], None]:
+    @functools.wraps(parse)
+    def followed(data: Any) -> None:
+        parse(data)
+        then(data)
+
+    return followed
 
 
 def _contained(event: str, parse: Callable[[Any], None]) -> Callable[[Any], None]:

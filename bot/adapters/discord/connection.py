@@ -8,10 +8,14 @@ import aiohttp
 import discord
 import structlog
 
-from bot.adapter import AdapterOff, Host, PostFailed
+from bot.adapter import AdapterOff, Gone, Host, PostFailed
+from bot.adapters.discord.attention import Attention
 from bot.adapters.discord.client import Client, keep_private
 from bot.adapters.discord.endpoints import point_at
-from bot.adapters.discord.showing import wait_after
+from bot.adapters.discord.notes import Notes
+from bot.adapters.discord.showing import seconds_of, wait_after
+from bot.adapters.discord.starts import Starts, TooSoon
+from bot.adapters.discord.traffic import Traffic
 from bot.messages import Channel
 
 __all__ = ["Connection"]
@@ -22,8 +26,10 @@ T = TypeVar("T")
 
 PATIENCE = 60.0  # seconds for which a call is tried; what takes longer is the store's business
 PAUSES = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0)
-REJOINING = (1.0, 2.0, 5.0, 15.0, 30.0)
+REJOINING = (1.0, 2.0, 5.0, 10.0, 20.0)
 LAST_SENDS = 5.0
+KEEPING = 20.0  # seconds between two notes of what was heard
+WALL = 600.0  # seconds without calls when Discord's wall does not say for how long it stands
 
 _PORTAL = "https://discord.com/developers/applications → your application → Bot"
 _REFUSED_TOKEN = f"Discord refuses DISCORD_TOKEN. Make a new one and set it: {_PORTAL} → Reset Token"
@@ -40,12 +46,17 @@ _REFUSALS = {  # close codes after which trying again is useless
 class Connection:
     """The present client, or the next one while there is none."""
 
-    def __init__(self, token: str, api: str = "") -> None:
+    def __init__(self, token: str, api: str, notes: Notes) -> None:
         self._token = token
         self._client: Client | None = None
         self._joined = asyncio.Event()
         self._sends: set[asyncio.Task[Any]] = set()
         self._leaving: asyncio.Task[None] | None = None
+        self._attention = Attention(notes)
+        self._traffic = Traffic()
+        self._starts = Starts(notes)
+        self._waiting = ""
+        self._refused = False
         if api:
             point_at(api)
 
@@ -53,37 +64,64 @@ class Connection:
     def trouble(self) -> str:
         """Why nothing can be heard just now; empty when the gateway is joined."""
         client = self._client
+        if self._refused:
+            return _REFUSED_TOKEN
         if client is None or not client.is_ready():
-            return "there is no connection to Discord"
+            return self._waiting or "there is no connection to Discord"
         if any(shard.is_closed() for shard in client.shards.values()):
             return "the connection to Discord was lost and is being taken up again"
+        if self._traffic.pause:
+            return f"Discord refuses too much: nothing is called for {self._traffic.pause:.0f} s"
         return ""
 
     async def run(self, host: Host) -> None:
         """Stay joined until cancelled. Raises `AdapterOff` when Discord refuses us."""
         keep_private()
+        self._refused = False
+        await self._starts.load()
+        await self._attention.load()
+        keeping = asyncio.create_task(self._keep_notes(), name="notes")
+        try:
+            await self._stay_joined(host)
+        finally:
+            keeping.cancel()
+            await asyncio.gather(keeping, return_exceptions=True)
+            await self._attention.save()
+
+    async def _keep_notes(self) -> None:
+        while True:
+            await asyncio.sleep(KEEPING)
+            await self._attention.save()
+
+    async def _stay_joined(self, host: Host) -> None:
         clock = asyncio.get_running_loop().time
         failures = 0
         while True:
-            started = clock()
+            started, pause = clock(), 0.0
             try:
+                self._starts.check()
                 await self._join(host)
             except discord.LoginFailure:
-                raise AdapterOff(_REFUSED_TOKEN) from None
+                self._refused = True
             except discord.PrivilegedIntentsRequired:
                 raise AdapterOff(_REFUSALS[4014]) from None
             except discord.ConnectionClosed as error:
                 if error.code in _REFUSALS:
                     raise AdapterOff(_REFUSALS[error.code]) from None
                 log.warning("lost discord", code=error.code)
+            except TooSoon as error:
+                pause, self._waiting = error.seconds, f"{error.reason}; the next try is in {error.seconds:.0f} s"
+                log.error("discord is not joined yet", reason=error.reason, seconds=round(pause))
             except Exception as error:  # noqa: BLE001 - one malformed frame is enough to end a client of discord.py
                 log.warning("lost discord", error=type(error).__name__)
+            if self._refused:
+                raise AdapterOff(_REFUSED_TOKEN)
             failures = 0 if clock() - started > PATIENCE else failures
-            await asyncio.sleep(REJOINING[min(failures, len(REJOINING) - 1)])
-            failures += 1
+            await asyncio.sleep(max(pause, self._traffic.pause, REJOINING[min(failures, len(REJOINING) - 1)]))
+            failures, self._waiting = failures + 1, ""
 
     async def _join(self, host: Host) -> None:
-        client = Client(host)
+        client = Client(host, self._attention, self._traffic, self._starts)
         try:
             await client.login(self._token)
             self._client = client
@@ -101,8 +139,8 @@ class Connection:
             await asyncio.wait(set(self._sends), timeout=LAST_SENDS)
         await client.close()
 
-    async def persist(self, call: Callable[[Client], Coroutine[Any, Any, T]]) -> T:
-        """Make a call until it is through, for about a minute. It has to be one that may be repeated.
+    async def persist(self, channel: Channel, call: Callable[[Client], Coroutine[Any, Any, T]]) -> T:
+        """Make a call in a channel until it is through, for about a minute. It has to be one that may be repeated.
 
         Raises `Gone` or `PostFailed`.
         """
@@ -110,10 +148,13 @@ class Connection:
         deadline = clock() + PATIENCE
         pauses = iter(PAUSES)
         while True:
+            self._traffic.check(channel)
+            await self._wait_for_traffic(deadline - clock())
             client = await self._present(deadline - clock())
             try:
-                return await self._unhurried(call(client))
+                answer = await self._unhurried(call(client))
             except Exception as error:
+                self._note_refusal(client, channel, error)
                 closing = isinstance(error, RuntimeError) and client.is_closed()
                 pause = max(next(pauses, PAUSES[-1]), 0 if closing else wait_after(error))
                 log.info("discord call failed", error=type(error).__name__, again_in=pause)
@@ -121,9 +162,33 @@ class Connection:
                     raise PostFailed(
                         f"Discord did not take it for {PATIENCE:.0f} s ({type(error).__name__})"
                     ) from error
+            else:
+                self._traffic.accepted(channel)
+                return answer
             await asyncio.sleep(pause)
 
+    async def _wait_for_traffic(self, patience: float) -> None:
+        pause = self._traffic.pause
+        if pause > patience:
+            raise PostFailed(f"Discord refuses too much: nothing is called for {pause:.0f} s")
+        if pause:
+            await asyncio.sleep(pause)
+
+    def _note_refusal(self, client: Client, channel: Channel, error: Exception) -> None:
+        """What a refusal means for the calls after it."""
+        self._traffic.refused(channel, error)
+        if not isinstance(error, discord.HTTPException):
+            return
+        if error.status == 401 and not self._refused:
+            log.error("discord refuses the token", remedy=_REFUSED_TOKEN)
+            self._refused = True  # everything stops: `run` ends with the remedy
+            self._leaving = asyncio.create_task(self._leave(client))
+        if error.status == 429 and not error.response.headers.get("Via"):  # not Discord, but the wall before it
+            self._traffic.wall(seconds_of(error) or WALL)
+
     async def _present(self, patience: float) -> Client:
+        if self._refused:
+            raise PostFailed(_REFUSED_TOKEN)
         if self._client is None:
             try:
                 await asyncio.wait_for(self._joined.wait(), patience)
@@ -151,16 +216,21 @@ class Connection:
     async def show_typing(self, channel: Channel) -> None:
         """Once, if it can be done at all."""
         client = self._client
-        if client is None:
+        if client is None or self._traffic.pause:
             return
         try:
+            self._traffic.check(channel)
             await self._unhurried(_typing(client, int(channel.id)))
+        except Gone:
+            return
         except (discord.DiscordException, aiohttp.ClientError, OSError, RuntimeError) as error:
+            self._note_refusal(client, channel, error)
             log.debug("the typing sign was not shown", error=type(error).__name__)
 
     async def fetch_message(self, channel_id: str, message_id: str) -> dict[str, Any]:
         """The message as Discord writes it. Raises `Gone` or `PostFailed`."""
-        return await self.persist(lambda client: _raw_message(client, int(channel_id), int(message_id)))
+        channel = Channel("discord", channel_id)
+        return await self.persist(channel, lambda client: _raw_message(client, int(channel_id), int(message_id)))
 
     def upload_limit(self, channel: Channel) -> int:
         """Bytes that one file may have in this channel."""

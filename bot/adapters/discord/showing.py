@@ -18,7 +18,7 @@ from bot.messages import Attachment, Button, Channel, Reply
 if TYPE_CHECKING:
     from discord.types.message import MessageReference
 
-__all__ = ["ACTION", "edit", "post", "wait_after"]
+__all__ = ["ACTION", "edit", "post", "seconds_of", "wait_after"]
 
 ACTION = "parley:"  # how the id of our own buttons begins
 
@@ -94,7 +94,7 @@ def wait_after(error: Exception) -> float:
         if error.status >= 500 or error.status == 408:
             return 0
         if error.status == 429:  # without the header that would have let discord.py wait by itself
-            return _seconds(error.response.headers.get("Retry-After", ""))
+            return seconds_of(error)
         said = f"Discord answers {error.status} (code {error.code})"
         raise (Gone(said) if error.status in (403, 404) or error.code in _FINAL else PostFailed(said)) from error
     if isinstance(error, aiohttp.ClientError | OSError | ValueError):
@@ -102,9 +102,10 @@ def wait_after(error: Exception) -> float:
     raise error
 
 
-def _seconds(text: str) -> float:
+def seconds_of(error: discord.HTTPException) -> float:
+    """How long the answer says to wait; 0 when it does not."""
     try:
-        return max(0.0, float(text))
+        return max(0.0, float(error.response.headers.get("Retry-After", "")))
     except ValueError:
         return 0
 

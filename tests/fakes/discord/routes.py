@@ -36,6 +36,7 @@ class Routes:
         add("GET", "/gateway", self.gateway)
         add("GET", "/gateway/bot", self.gateway)
         add("GET", "/guilds/{guild}", self.guild)
+        add("GET", "/guilds/{guild}/members/{user}", self.member)
         add("GET", "/channels/{channel}", self.channel)
         add("GET", "/channels/{channel}/messages", self.history)
         add("POST", "/channels/{channel}/messages", self.create, "create")
@@ -101,6 +102,14 @@ class Routes:
         if guild is None:
             raise errors.unknown_guild()
         return 200, guild.payload()
+
+    async def member(self, call: Call, match: Match) -> Answer:
+        guild, user = self._discord.guilds.get(match["guild"]), self._discord.people.get(match["user"])
+        if guild is None:
+            raise errors.unknown_guild()
+        if user is None:
+            raise errors.unknown_user()
+        return 200, guild.member_payload(user) | {"user": user.payload()}
 
     async def channel(self, call: Call, match: Match) -> Answer:
         return 200, self._room(match).payload()

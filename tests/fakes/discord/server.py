@@ -217,6 +217,13 @@ class FakeDiscord(Stage):
         if not quietly:
             await self.tell_room(room, "CHANNEL_UPDATE", Intent.GUILDS, NO_INTENT, room.payload())
 
+    async def allow(self, room: Room, what: Permission) -> None:
+        """Give them back."""
+        assert room.guild
+        _, allow, deny = room.overwrites[self.bot.id]
+        room.overwrites[self.bot.id] = (1, allow, deny & ~what)
+        await self.tell_room(room, "CHANNEL_UPDATE", Intent.GUILDS, NO_INTENT, room.payload())
+
     # Accidents
 
     def fail(
