@@ -21,8 +21,8 @@ __all__ = ["Dispatch", "Load"]
 
 log = structlog.get_logger(__name__)
 
-# Between attempts to deliver an answer that a platform did not take, for about two hours: once the platform is well again,
-# nobody waits for a minute.
+# Between attempts to deliver an answer that a platform did not take, for about two hours. Once the platform is well
+# again, nobody waits for a minute.
 RETRY_SECONDS = (5, 15, 30, *[45] * 160)
 EDIT_SECONDS = 120  # within which a question that is changed is answered again
 GONE = 1000  # deletions remembered, in case they have overtaken what they delete
