@@ -19,7 +19,7 @@ from filelock import FileLock, Timeout
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError
 
-__all__ = ["Database", "StorageError"]
+__all__ = ["Database", "InUse", "StorageError", "WrongAddress"]
 
 T = TypeVar("T")
 Work = Callable[[Connection], T]
@@ -31,6 +31,14 @@ _BUSY_SECONDS = 5  # for which another process may hold the database before a wr
 
 class StorageError(Exception):
     """The database cannot be used; the text says why and what to do. Nothing has been changed."""
+
+
+class InUse(StorageError):
+    """Another process has the database open."""
+
+
+class WrongAddress(StorageError):
+    """DATABASE_URL is not one that can be used."""
 
 
 @dataclass(slots=True)
@@ -53,14 +61,14 @@ class Database:
         try:
             parsed = make_url(url)
         except (ArgumentError, ValueError):
-            raise StorageError("DATABASE_URL is no address. Write sqlite:///path/to/parley.db.") from None
+            raise WrongAddress("DATABASE_URL is no address. Write sqlite:///path/to/parley.db.") from None
         if parsed.get_backend_name() != "sqlite":
-            raise StorageError(
+            raise WrongAddress(
                 f"DATABASE_URL names {parsed.get_backend_name()}, but this version of Parley keeps its data in SQLite. "
                 "Write sqlite:///path/to/parley.db, or leave DATABASE_URL empty."
             )
         if not parsed.database or parsed.database == ":memory:":
-            raise StorageError("DATABASE_URL names no file. Write sqlite:///path/to/parley.db.")
+            raise WrongAddress("DATABASE_URL names no file. Write sqlite:///path/to/parley.db.")
         self.path = Path(parsed.database).expanduser().absolute()
         self._lock = FileLock(f"{self.path}.lock", thread_local=False)
         self._queue: queue.SimpleQueue[_Write | None] = queue.SimpleQueue()
@@ -73,7 +81,7 @@ class Database:
         try:
             await asyncio.to_thread(self._prepare, migrate)
         except Timeout:
-            raise StorageError(
+            raise InUse(
                 f"Another Parley is already using {self.path}. Stop that one, or give this one its own folder with "
                 "PARLEY_DATA."
             ) from None

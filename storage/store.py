@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, delete, func, insert, or_, select, update
+from sqlalchemy import Connection, bindparam, delete, func, insert, or_, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from storage.engine import Database
@@ -43,6 +43,19 @@ _HEARD = (
     inbox.c.answer,
 )
 
+# What every turn does, built once: building a statement costs more than running it.
+_ACCEPT = upsert(inbox).on_conflict_do_nothing().returning(inbox.c.id)
+_THIS = inbox.c.id == bindparam("heard")
+_BEGIN = update(inbox).where(_THIS).values(state="running", attempts=inbox.c.attempts + 1)
+_ANSWERED = update(inbox).where(_THIS).values(state="answered", answer=bindparam("text"))
+_FINISH = update(inbox).where(_THIS).values(state=bindparam("ending"), body="", answer=None)
+_NEW_POST = upsert(posts)
+_POSTED = _NEW_POST.on_conflict_do_update(
+    index_elements=["heard", "part"], set_={"message_id": _NEW_POST.excluded.message_id}
+)
+_SAID = insert(lines)
+_USED = insert(bills)
+
 
 class Store:
     """The open store. Every method that writes returns after its commit."""
@@ -69,24 +82,19 @@ class Store:
 
     async def accept(self, key: tuple[str, str, str], event: str, body: str) -> int | None:
         """Take a question in; its number, or None when the same event is there already."""
-        statement = (
-            upsert(inbox)
-            .values(
-                platform=key[0],
-                tenant=key[1],
-                channel=key[2],
-                event=event,
-                state="received",
-                attempts=0,
-                received_at=datetime.now(UTC),
-                body=body,
-            )
-            .on_conflict_do_nothing()
-            .returning(inbox.c.id)
-        )
+        row = {
+            "platform": key[0],
+            "tenant": key[1],
+            "channel": key[2],
+            "event": event,
+            "state": "received",
+            "attempts": 0,
+            "received_at": datetime.now(UTC),
+            "body": body,
+        }
 
         def work(connection: Connection) -> int | None:
-            accepted: int | None = (connection.execute(statement)).scalar_one_or_none()
+            accepted: int | None = connection.execute(_ACCEPT, row).scalar_one_or_none()
             return accepted
 
         return await self.database.write(work)
@@ -148,9 +156,7 @@ class Store:
         """Note that from here on something may be spent or shown for this question."""
 
         def work(connection: Connection) -> None:
-            connection.execute(
-                update(inbox).where(inbox.c.id == heard).values(state="running", attempts=inbox.c.attempts + 1)
-            )
+            connection.execute(_BEGIN, {"heard": heard})
 
         await self.database.write(work)
 
@@ -158,11 +164,7 @@ class Store:
         """Remember under which id a part of the answer is shown."""
 
         def work(connection: Connection) -> None:
-            connection.execute(
-                upsert(posts)
-                .values(heard=heard, part=part, message_id=message_id)
-                .on_conflict_do_update(index_elements=["heard", "part"], set_={"message_id": message_id})
-            )
+            connection.execute(_POSTED, {"heard": heard, "part": part, "message_id": message_id})
 
         await self.database.write(work)
 
@@ -224,11 +226,11 @@ class Store:
         ]
 
         def work(connection: Connection) -> None:
-            connection.execute(update(inbox).where(inbox.c.id == heard).values(state="answered", answer=answer))
+            connection.execute(_ANSWERED, {"heard": heard, "text": answer})
             if new_lines:
-                connection.execute(insert(lines), new_lines)
+                connection.execute(_SAID, new_lines)
             if new_bills:
-                connection.execute(insert(bills), new_bills)
+                connection.execute(_USED, new_bills)
             for file in attached:
                 connection.execute(_put(file, heard))
 
@@ -241,7 +243,7 @@ class Store:
         """Close a question. Its text, its answer and its files are wiped here: the context holds what was said."""
 
         def work(connection: Connection) -> None:
-            connection.execute(update(inbox).where(inbox.c.id == heard).values(state=state, body="", answer=None))
+            connection.execute(_FINISH, {"heard": heard, "ending": state})
             if files_too:
                 connection.execute(delete(files).where(files.c.heard == heard))
 

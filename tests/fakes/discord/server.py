@@ -79,8 +79,9 @@ class FakeDiscord(Stage):
         self._record()
 
     def _record(self) -> None:
-        """Add what discord.py called to `discord-*.jsonl` in the folder RECORD_CALLS, if there is one, to be held against
-        Discord's own description of its interface.
+        """Add what discord.py called to `discord-*.jsonl` in the folder RECORD_CALLS, if there is one.
+
+        It is held against Discord's own description of its interface.
         """
         if folder := os.environ.get("RECORD_CALLS"):
             calls = [call for call in self.calls if "discord.py" in call.headers.get("User-Agent", "")]
