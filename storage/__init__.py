@@ -3,7 +3,7 @@
 from storage.engine import Database, InUse, StorageError, WrongAddress
 from storage.records import Bill, File, Heard, Line, Post, Room, RoomMessage
 from storage.rooms import Rooms
-from storage.store import Key, Store, open_store
+from storage.store import Store, open_store
 
 __all__ = [
     "Bill",
@@ -11,7 +11,6 @@ __all__ = [
     "File",
     "Heard",
     "InUse",
-    "Key",
     "Line",
     "Post",
     "Room",

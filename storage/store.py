@@ -4,7 +4,7 @@ from collections import OrderedDict, deque
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from typing import Any
 
 from sqlalchemy import Connection, bindparam, delete, func, insert, or_, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
@@ -12,22 +12,14 @@ from sqlalchemy.dialects.sqlite import insert as upsert
 from storage.engine import Database
 from storage.migrate import migrate
 from storage.records import Bill, File, Heard, Line, Post, State
-from storage.tables import bills, files, inbox, lines, notes, posts, settings
+from storage.shelf import Shelf
+from storage.tables import bills, files, inbox, lines, posts
 
-__all__ = ["Key", "Store", "open_store"]
-
-
-class Key(NamedTuple):
-    """Which conversation: the platform, the community in it, the channel."""
-
-    platform: str
-    tenant: str
-    channel: str
+__all__ = ["Store", "open_store"]
 
 
 MOST_LINES = 100  # of a channel's context, kept in memory for the channels used last
 _RECENT_CHANNELS = 500
-_RECENT_SETTINGS = 5000
 
 _UNDONE: tuple[State, ...] = ("received", "running", "answered")
 _HEARD = (
@@ -57,13 +49,12 @@ _SAID = insert(lines)
 _USED = insert(bills)
 
 
-class Store:
+class Store(Shelf):
     """The open store. Every method that writes returns after its commit."""
 
     def __init__(self, database: Database) -> None:
-        self.database = database
+        super().__init__(database)
         # This process is the only one that writes, so what it read or wrote last is what is there.
-        self._chosen: dict[tuple[tuple[str, str, str], str], dict[str, Any]] = {}
         self._recent: OrderedDict[tuple[str, str, str], deque[Line]] = OrderedDict()
 
     async def close(self) -> None:
@@ -319,94 +310,6 @@ class Store:
 
         await self.database.write(work)
         self._recent.pop(key, None)
-
-    # What moderators have chosen, for a channel or (channel "") for a whole community.
-
-    async def chosen(self, key: tuple[str, str, str], skill: str) -> dict[str, Any]:
-        """A skill's settings here: the channel's own over its community's."""
-        known = self._chosen.get((key, skill))
-        if known is not None:
-            return known
-        statement = select(settings.c.channel, settings.c.chosen).where(
-            settings.c.platform == key[0],
-            settings.c.tenant == key[1],
-            settings.c.channel.in_(("", key[2])),
-            settings.c.skill == skill,
-        )
-
-        def work(connection: Connection) -> dict[str, Any]:
-            found = {row.channel: row.chosen for row in connection.execute(statement)}
-            return {**found.get("", {}), **found.get(key[2], {})}
-
-        if len(self._chosen) >= _RECENT_SETTINGS:
-            self._chosen.clear()
-        chosen = self._chosen[key, skill] = await self.database.read(work)
-        return chosen
-
-    async def choose(self, key: tuple[str, str, str], skill: str, chosen: dict[str, Any]) -> None:
-        """Set a skill's settings for a channel, or with an empty channel for the whole community."""
-
-        def work(connection: Connection) -> None:
-            connection.execute(
-                upsert(settings)
-                .values(platform=key[0], tenant=key[1], channel=key[2], skill=skill, chosen=chosen)
-                .on_conflict_do_update(
-                    index_elements=["platform", "tenant", "channel", "skill"], set_={"chosen": chosen}
-                )
-            )
-
-        await self.database.write(work)
-        self._chosen.clear()
-
-    # What adapters remember for themselves.
-
-    async def note(self, platform: str, name: str, value: dict[str, Any]) -> None:
-        """Keep `value` under (platform, name), replacing what was there."""
-
-        def work(connection: Connection) -> None:
-            connection.execute(
-                upsert(notes)
-                .values(platform=platform, name=name, value=value)
-                .on_conflict_do_update(index_elements=["platform", "name"], set_={"value": value})
-            )
-
-        await self.database.write(work)
-
-    async def noted(self, platform: str, name: str) -> dict[str, Any] | None:
-        """What was kept under (platform, name), or None."""
-
-        def work(connection: Connection) -> dict[str, Any] | None:
-            found: dict[str, Any] | None = (
-                connection.execute(select(notes.c.value).where(notes.c.platform == platform, notes.c.name == name))
-            ).scalar_one_or_none()
-            return found
-
-        return await self.database.read(work)
-
-    # Files.
-
-    async def put_file(self, file: File) -> None:
-        """Keep a file; one with the same id is there already and stays."""
-
-        def work(connection: Connection) -> None:
-            connection.execute(_put(file, None))
-
-        await self.database.write(work)
-
-    async def file(self, file_id: str) -> File | None:
-        """A stored file, or None."""
-
-        def work(connection: Connection) -> File | None:
-            row = (
-                connection.execute(
-                    select(files.c.id, files.c.name, files.c.media_type, files.c.data, files.c.alt).where(
-                        files.c.id == file_id
-                    )
-                )
-            ).one_or_none()
-            return File(*row) if row else None
-
-        return await self.database.read(work)
 
     # The bill.
 

@@ -1,0 +1,103 @@
+"""What is kept beside conversations: the choices of moderators, the notes of adapters, files."""
+
+from typing import Any
+
+from sqlalchemy import Connection, select
+from sqlalchemy.dialects.sqlite import insert as upsert
+
+from storage.engine import Database
+from storage.records import File
+from storage.tables import files, notes, settings
+
+__all__ = ["Shelf"]
+
+_RECENT_SETTINGS = 5000  # kept in memory
+
+
+class Shelf:
+    """The part of the store that has nothing to do with turns."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+        # This process is the only one that writes, so what it read or wrote last is what is there.
+        self._chosen: dict[tuple[tuple[str, str, str], str], dict[str, Any]] = {}
+
+    # What moderators have chosen, for a channel or (channel "") for a whole community.
+
+    async def chosen(self, key: tuple[str, str, str], skill: str) -> dict[str, Any]:
+        """A skill's settings here: the channel's own over its community's."""
+        known = self._chosen.get((key, skill))
+        if known is not None:
+            return known
+        statement = select(settings.c.channel, settings.c.chosen).where(
+            settings.c.platform == key[0],
+            settings.c.tenant == key[1],
+            settings.c.channel.in_(("", key[2])),
+            settings.c.skill == skill,
+        )
+
+        def work(connection: Connection) -> dict[str, Any]:
+            found = {row.channel: row.chosen for row in connection.execute(statement)}
+            return {**found.get("", {}), **found.get(key[2], {})}
+
+        if len(self._chosen) >= _RECENT_SETTINGS:
+            self._chosen.clear()
+        chosen = self._chosen[key, skill] = await self.database.read(work)
+        return chosen
+
+    async def choose(self, key: tuple[str, str, str], skill: str, chosen: dict[str, Any]) -> None:
+        """Set a skill's settings for a channel, or with an empty channel for the whole community."""
+
+        def work(connection: Connection) -> None:
+            connection.execute(
+                upsert(settings)
+                .values(platform=key[0], tenant=key[1], channel=key[2], skill=skill, chosen=chosen)
+                .on_conflict_do_update(
+                    index_elements=["platform", "tenant", "channel", "skill"], set_={"chosen": chosen}
+                )
+            )
+
+        await self.database.write(work)
+        self._chosen.clear()
+
+    # What adapters remember for themselves.
+
+    async def note(self, platform: str, name: str, value: dict[str, Any]) -> None:
+        """Keep `value` under (platform, name), replacing what was there."""
+
+        def work(connection: Connection) -> None:
+            connection.execute(
+                upsert(notes)
+                .values(platform=platform, name=name, value=value)
+                .on_conflict_do_update(index_elements=["platform", "name"], set_={"value": value})
+            )
+
+        await self.database.write(work)
+
+    async def noted(self, platform: str, name: str) -> dict[str, Any] | None:
+        """What was kept under (platform, name), or None."""
+
+        def work(connection: Connection) -> dict[str, Any] | None:
+            found: dict[str, Any] | None = (
+                connection.execute(select(notes.c.value).where(notes.c.platform == platform, notes.c.name == name))
+            ).scalar_one_or_none()
+            return found
+
+        return await self.database.read(work)
+
+    # Files.
+
+    async def file(self, file_id: str) -> File | None:
+        """A stored file, or None."""
+
+        def work(connection: Connection) -> File | None:
+            row = (
+                connection.execute(
+                    select(files.c.id, files.c.name, files.c.media_type, files.c.data, files.c.alt).where(
+                        files.c.id == file_id
+                    )
+                )
+            ).one_or_none()
+            return File(*row) if row else None
+
+        return await self.database.read(work)
