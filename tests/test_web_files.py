@@ -209,7 +209,11 @@ async def test_a_player_can_ask_for_a_part_of_a_sound(
 
 
 async def test_files_of_other_platforms_are_not_the_pages_to_show(someone: Visitor) -> None:
-    await someone.server.store.put_file(File("12-0", "secret.png", "image/png", PNG))
+    store, secret = someone.server.store, File("12-0", "secret.png", "image/png", PNG)
+    here = ("discord", "guild", "channel")
+    heard = await store.accept(here, "event", "{}")
+    assert heard
+    await store.answered(heard, key=here, answer="", said=[], used=[], person="", skill="draw", attached=[secret])
     for file_id in ("12-0", f"web-{uuid.uuid4().hex}", "x" * 500, "..%2f..%2fweb-token"):
         async with someone.http.get(f"/api/files/{file_id}") as response:
             assert response.status == 404

@@ -1,12 +1,14 @@
 """A login at Discord that is kept alive, and calls that are repeated until they are through."""
 
 import asyncio
+import threading
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 import aiohttp
 import discord
 import structlog
+from discord.gateway import KeepAliveHandler
 
 from bot.adapter import AdapterOff, Gone, Host, PostFailed
 from bot.adapters.discord.attention import Attention
@@ -138,6 +140,7 @@ class Connection:
         if self._sends:
             await asyncio.wait(set(self._sends), timeout=LAST_SENDS)
         await client.close()
+        await asyncio.to_thread(_end_heartbeats, client)
 
     async def persist(self, channel: Channel, call: Callable[[Client], Coroutine[Any, Any, T]]) -> T:
         """Make a call in a channel until it is through, for about a minute. It has to be one that may be repeated.
@@ -236,6 +239,19 @@ class Connection:
         """Bytes that one file may have in this channel."""
         guild = self._client.get_guild(int(channel.tenant)) if self._client and channel.tenant else None
         return guild.filesize_limit if guild else discord.utils.DEFAULT_FILE_SIZE_LIMIT_BYTES
+
+
+def _end_heartbeats(client: Client) -> None:
+    """End the threads that beat for this client: discord.py may leave one behind when a connection breaks off."""
+    beating = [
+        thread
+        for thread in threading.enumerate()
+        if isinstance(thread, KeepAliveHandler) and thread.ws._connection is client._connection  # noqa: SLF001
+    ]
+    for thread in beating:
+        thread.stop()
+    for thread in beating:
+        thread.join(LAST_SENDS)
 
 
 async def _typing(client: discord.Client, channel_id: int) -> None:
