@@ -6,6 +6,7 @@ discord.py is imported only once it is known that Discord is switched on: it cos
 from typing import TYPE_CHECKING
 
 from bot.adapter import Adapter, AdapterOff, Host, Limits
+from bot.adapters.discord.pace import FOR_GROWTH, FOR_TYPING, Pace
 from bot.messages import Attachment, Channel, Reply
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ class Discord(Adapter):
         from bot.adapters.discord.notes import Notes
 
         self._connection = Connection(token, config.discord_api, Notes(store))
+        self._pace = Pace()
 
     @property
     def greeting(self) -> str:
@@ -61,12 +63,17 @@ class Discord(Adapter):
     async def post(self, channel: Channel, reply: Reply, *, answers: str, nonce: str) -> str:
         from bot.adapters.discord.showing import post
 
+        await self._pace.place()
         return await self._connection.persist(channel, lambda client: post(client, channel, reply, answers, nonce))
 
     async def edit(self, channel: Channel, message_id: str, reply: Reply) -> None:
         """Replace text, footer and buttons; files too if `reply` brings any, else those that are there stay."""
         from bot.adapters.discord.showing import edit
 
+        if not reply.running:
+            await self._pace.place()
+        elif not self._pace.spare(FOR_GROWTH):
+            return  # the next step shows this one too, and the end shows everything
         await self._connection.persist(channel, lambda client: edit(client, channel, message_id, reply))
 
     async def read(self, channel: Channel, attachment: Attachment, limit: int) -> bytes:
@@ -75,4 +82,5 @@ class Discord(Adapter):
         return await download(self._connection, attachment, limit)
 
     async def typing(self, channel: Channel) -> None:
-        await self._connection.show_typing(channel)
+        if self._pace.spare(FOR_TYPING):
+            await self._connection.show_typing(channel)
