@@ -3,28 +3,49 @@
 from pydantic import Field
 
 from bot.errors import UserError
-from bot.messages import Attachment, Channel, Footer, Message, Person, Quote, Said, Status
-from bot.models import Prompt, Transcript
+from bot.messages import (
+    Attachment,
+    Button,
+    Channel,
+    Footer,
+    Keep,
+    Kept,
+    Message,
+    Person,
+    Preview,
+    Quote,
+    Said,
+    Status,
+)
+from bot.models import Prompt, Segment, Tool, ToolCall, Transcript, Verdict
 from bot.skill import Pieces, Request, Settings, Skill, Turn
 from bot.version import __version__
 
 __all__ = [
     "Attachment",
+    "Button",
     "Channel",
     "Field",
     "Footer",
+    "Keep",
+    "Kept",
     "Message",
     "Person",
     "Pieces",
+    "Preview",
     "Prompt",
     "Quote",
     "Request",
     "Said",
+    "Segment",
     "Settings",
     "Skill",
     "Status",
+    "Tool",
+    "ToolCall",
     "Transcript",
     "Turn",
     "UserError",
+    "Verdict",
     "__version__",
 ]

@@ -5,15 +5,17 @@ room it is, and says so in values. Whatever it calls on the `Host` returns quick
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
-from bot.messages import Attachment, Channel, Message, Person, Reply
+from bot.messages import Attachment, Channel, Message, Person, Press, Reply, Said
 
 if TYPE_CHECKING:
     from aiohttp.web import AbstractRouteDef
 
+    from bot.commands import Command
     from bot.config import Config
     from storage import Store
 
@@ -43,6 +45,7 @@ class Limits:
     placeholder and everything later is an edit, which can be repeated without harm.
     `resends` says that a message which `Host.heard` could not take comes again, or that its author is told by the
     platform itself.
+    `buttons` is how many buttons can stand below a finished answer; 0 where there are none.
     """
 
     characters: int = 2000
@@ -52,6 +55,7 @@ class Limits:
     typing: float = 8.0
     once: bool = True
     resends: bool = False
+    buttons: int = 0
 
 
 class Host(Protocol):
@@ -75,6 +79,25 @@ class Host(Protocol):
         `False` when nothing was running or `person` may not stop it: only who asked, or a moderator, may.
         """
 
+    async def pressed(self, press: Press) -> str:
+        """Somebody pressed a button below one of the bot's messages; hearing the same press twice is hearing it once.
+
+        Returns a sentence for their eyes only: why nothing comes of it, or thanks. It is empty when the channel shows
+        what comes of it. Safe to call again; quick, because whatever takes its time is done later.
+        """
+
+    async def choices(self, channel: Channel) -> Mapping[str, Mapping[str, Any]]:
+        """What is set for each skill in this channel, by its name: every setting, and `enabled`."""
+
+    async def configure(
+        self, channel: Channel, person: Person, skill: str, chosen: Mapping[str, Any], *, everywhere: bool = False
+    ) -> None:
+        """Set what a moderator chose for a skill in this channel, or for its whole community.
+
+        `chosen` has the names of its settings, and `enabled`. Raises `UserError` when `person` is no moderator, or with
+        the remedy for each field that cannot be so.
+        """
+
 
 class Adapter(ABC):
     """One platform. A subclass is found by its entry point in the group `parley.adapters`."""
@@ -86,6 +109,7 @@ class Adapter(ABC):
         self.config = config
         self.store = store
         self.port = config.port  # the real one, once the server listens
+        self.commands: tuple[Command, ...] = ()  # what people can call, set before `run`
         self.status: Callable[[], dict[str, Any]] | None = None  # what runs here, for an adapter that shows it
 
     @property
@@ -128,6 +152,18 @@ class Adapter(ABC):
 
     async def typing(self, channel: Channel) -> None:  # noqa: B027 - a platform without a typing sign has nothing to do
         """Show once that the bot is at work. Failure must not matter."""
+
+    async def earlier(self, channel: Channel, limit: int, since: datetime | None) -> tuple[Said, ...] | None:
+        """The newest `limit` messages of a channel, everybody's, the oldest first; with `since`, those after that.
+
+        `None` where the platform does not let the bot read them. Raises `UserError` with the remedy when somebody could
+        let it.
+        """
+        return None
+
+    def link(self, channel: Channel, message_id: str) -> str:
+        """The address of a message, for people who can open it; empty where messages have none."""
+        return ""
 
     def routes(self) -> "Iterable[AbstractRouteDef]":
         """Paths this platform needs on the one HTTP server that all adapters share."""

@@ -7,6 +7,7 @@ from typing import Any
 import structlog
 
 from bot.adapter import Adapter, AdapterOff
+from bot.commands import commands_of
 from bot.config import Config
 from bot.conversation import Conversation
 from bot.discovery import Found, find_adapters, find_skills
@@ -121,6 +122,7 @@ class Parley:
         for adapter in self.adapters:
             adapter.port = self.server.port
             adapter.status = self.status
+            adapter.commands = commands_of(found.skill for found in self.skills if found.skill is not None)
         tasks = [asyncio.create_task(self._keep(adapter), name=adapter.name) for adapter in self.adapters]
         try:
             await asyncio.sleep(0)  # each has taken its first step, and hears

@@ -4,10 +4,12 @@ Read `Conversation.answer` from top to bottom: that is what happens, in that ord
 """
 
 import contextlib
+import itertools
 import json
 import secrets
 import time
 from collections.abc import AsyncGenerator, Mapping, Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
@@ -17,15 +19,15 @@ from bot.adapter import Adapter, Gone, PostFailed
 from bot.delivery import Answer, Delivery, nonce_of
 from bot.errors import UserError
 from bot.forms import fill
-from bot.messages import Attachment, Channel, Message, Reply, Said
+from bot.messages import Attachment, Button, Channel, Keep, Kept, Message, Person, Reply, Said
 from bot.metrics import SECONDS, TURNS
 from bot.models import Models, TurnModels
-from bot.policy import permit, settings_of
+from bot.policy import choice_of, permit, settings_of
 from bot.routing import choose
 from bot.skill import Piece, Pieces, Skill, Turn
-from bot.turns import Once, Running, Tally
+from bot.turns import Once, Running, Tally, packed
 from bot.watchdog import SkillBlocked
-from storage import File, Heard, Line, Store
+from storage import File, Heard, Line, Offer, Store
 
 __all__ = ["Conversation"]
 
@@ -34,6 +36,9 @@ log = structlog.get_logger(__name__)
 HISTORY_LINES = 80
 READ_BYTES = 25 * 1024 * 1024
 TOO_OLD_SECONDS = 600
+
+# What stands below every answer that a model had a part in, after the skill's own buttons.
+ANSWERED = (Button("regenerate", "Regenerate"), Button("good", "👍"), Button("bad", "👎"))
 
 INTERRUPTED = "Interrupted by a restart. Please ask again."
 EXPIRED = "I was away when you asked this, and it has been a while. Please ask again if it still matters."
@@ -61,7 +66,7 @@ class Conversation:
 
     async def answer(self, running: Running) -> None:
         """Answer one message. Whatever happens, it ends with something that its author can see."""
-        message, answer, bill = running.message, Answer(), Tally()
+        message, answer, bill, again = running.message, Answer(), Tally(), bool(running.shown)
         began, outcome = time.monotonic(), "answered"
         adapter = self._adapters[message.channel.platform]
         begin = Once(lambda: self._store.begin(running.heard))
@@ -70,9 +75,7 @@ class Conversation:
             running.shown[part] = message_id
             await self._store.posted(running.heard, part, message_id)
 
-        delivery = Delivery(
-            adapter, message.channel, message.id, answer, begin=begin, posted=posted, shown=running.shown
-        )
+        delivery = Delivery(adapter, message, answer, begin=begin, posted=posted, shown=running.shown)
         models = self._models.for_turn(record=bill.add, before=begin, waiting=delivery.add)
 
         async def say() -> None:
@@ -100,18 +103,38 @@ class Conversation:
             answer.add_sentence(f"Something went wrong on my side (reference {reference}).")
         await models.close()
         answer.settle()
+        if outcome == "answered" and bill.used and not running.message.private:
+            answer.buttons.extend(ANSWERED)
         answer.footers.extend(notice for notice in models.notices if notice not in answer.footers)
 
         if running.withdrawn and not running.shown:
             answer.clear()
         try:
-            await self._remember(running.heard, running.message, answer, bill, withdrawn=running.withdrawn)
+            await self._remember(running.heard, running.message, answer, bill, withdrawn=running.withdrawn, again=again)
         except Exception:
             log.exception("an answer could not be kept", heard=running.heard)
             answer.footers.append(NOT_KEPT)  # but it is shown: nobody is left in front of half an answer
         await self._deliver(running.heard, message, delivery)
         SECONDS.labels(message.channel.platform).observe(time.monotonic() - began)
         TURNS.labels(message.channel.platform, outcome).inc()
+
+    async def choices(self, channel: Channel) -> dict[str, dict[str, Any]]:
+        """Every setting of every skill in this channel, as it is now."""
+        key = _settings_key(channel)
+        found: dict[str, dict[str, Any]] = {}
+        for name, skill in self._skills.items():
+            chosen = await self._store.chosen(key, name)
+            found[name] = {"enabled": chosen.get("enabled", True), **settings_of(skill, chosen).model_dump()}
+        return found
+
+    async def configure(
+        self, channel: Channel, person: Person, skill: str, chosen: Mapping[str, Any], *, everywhere: bool = False
+    ) -> None:
+        """Set what a moderator chose for a skill, here or in the whole community. Raises `UserError`."""
+        platform, tenant, here = _settings_key(channel)
+        key = (platform, tenant, "" if everywhere else here)
+        checked = choice_of(person, self._skills.get(skill), chosen)
+        await self._store.choose(key, skill, {**await self._store.chosen_at(key, skill), **checked})
 
     async def excuse(self, message: Message) -> None:
         """Tell somebody that their question could not even be stored, unless their platform sends it again."""
@@ -140,7 +163,8 @@ class Conversation:
 
     async def _pieces(self, message: Message, models: TurnModels, bill: Tally) -> AsyncGenerator[Piece, None]:
         """The pieces of the answer to a message: the one road to any skill, for people and for other skills."""
-        choice = choose(message, self._skills)
+        kept = await self._kept_with(message)
+        choice = choose(message, self._skills, follows=kept.skill if kept else "")
         bill.skill = bill.skill or choice.skill.name
         chosen = await self._store.chosen(_settings_key(message.channel), choice.skill.name)
         permit(message, choice.skill, chosen)
@@ -151,31 +175,68 @@ class Conversation:
         async def read(attachment: Attachment) -> Attachment:
             return await _read(adapter, message.channel, attachment)
 
-        def ask(skill: str, text: str) -> Pieces:
-            return self._pieces(_asked(message, skill, text), models, bill)
+        def ask(skill: str, text: str, request: Mapping[str, Any] | None = None) -> Pieces:
+            return self._pieces(_asked(message, skill, text, request), models, bill)
+
+        async def recall(kept_id: str) -> Kept | None:
+            return await self._recall(message.channel, kept_id)
+
+        async def earlier(limit: int, since: datetime | None) -> tuple[Said, ...]:
+            read = await adapter.earlier(message.channel, limit, since)
+            return await self._history(message, limit, since) if read is None else read
 
         turn = Turn(
             message=message,
             settings=settings_of(choice.skill, chosen),
             request=fill(choice.skill.request_type, choice.words, dict(choice.given)),
-            history=await self._history(message.channel),
+            history=await self._history(message, HISTORY_LINES),
             models=models,
             skills={skill.name: skill.help for skill in self._skills.values()},
+            kept=kept,
             _read=read,
             _ask=ask,
+            _recall=recall,
+            _earlier=earlier,
         )
         async with contextlib.aclosing(choice.skill.reply(turn)) as pieces:  # type: ignore[type-var]
             async for piece in pieces:
                 yield piece
 
-    async def _history(self, channel: Channel) -> tuple[Said, ...]:
+    async def _history(self, message: Message, limit: int, since: datetime | None = None) -> tuple[Said, ...]:
+        """What was said before this message, which may have been answered once already."""
+        before = itertools.takewhile(
+            lambda line: line.message_id != message.id, await self._store.history(message.channel.key, limit)
+        )
         return tuple(
             Said(line.role, line.text, line.author, line.author_id, line.message_id, line.at)
-            for line in await self._store.history(channel.key, HISTORY_LINES)
+            for line in before
+            if since is None or (line.at is not None and line.at > since)
         )
 
+    async def _kept_with(self, message: Message) -> Kept | None:
+        """What a skill kept with the answer that this message replies to."""
+        given = await self._store.given(message.channel.key, message.quote.id) if message.quote else None
+        return await self._recall(message.channel, str(given.heard)) if given and given.about is not None else None
+
+    async def _recall(self, channel: Channel, kept_id: str) -> Kept | None:
+        given = await self._store.given_to(channel.key, int(kept_id)) if kept_id.isdecimal() else None
+        if given is None or given.about is None:
+            return None
+        files = await self._store.kept_files(given.heard)
+        attachments = [
+            Attachment(file.name, file.media_type, file.data, len(file.data), alt=file.alt) for file in files
+        ]
+        return Kept(kept_id, given.skill, given.about, tuple(attachments))
+
     async def _remember(
-        self, heard: int, message: Message, answer: Answer, bill: Tally, *, withdrawn: bool = False
+        self,
+        heard: int,
+        message: Message,
+        answer: Answer,
+        bill: Tally,
+        *,
+        withdrawn: bool = False,
+        again: bool = False,
     ) -> None:
         """Keep the answer before it is delivered, together with what was said and what it cost.
 
@@ -200,12 +261,21 @@ class Conversation:
         await self._store.answered(
             heard,
             key=message.channel.key,
-            answer=json.dumps({"text": answer.text, "footers": answer.footers, "files": [file.id for file in files]}),
-            said=[] if withdrawn else said,
+            answer=json.dumps(
+                {
+                    "text": answer.text,
+                    "footers": answer.footers,
+                    "files": [file.id for file in files],
+                    "buttons": [asdict(button) for button in answer.buttons],
+                }
+            ),
+            said=[] if withdrawn or message.private else said,
             used=bill.used,
             person=message.author.id,
             skill=bill.skill,
             attached=files,
+            again=again,
+            offer=_offer(heard, message, answer) if not withdrawn and (answer.buttons or answer.kept) else None,
         )
 
     async def _deliver(self, heard: int, message: Message, delivery: Delivery) -> None:
@@ -246,8 +316,7 @@ class Conversation:
 
         return Delivery(
             self._adapters[message.channel.platform],
-            message.channel,
-            message.id,
+            message,
             answer,
             begin=Once(_nothing),
             posted=posted,
@@ -264,6 +333,7 @@ class Conversation:
             text=kept["text"],
             footers=kept["footers"],
             attachments=[Attachment(file.name, file.media_type, file.data, alt=file.alt) for file in files],
+            buttons=[Button(**button) for button in kept.get("buttons", ())],
         )
 
 
@@ -286,9 +356,32 @@ async def _read(adapter: Adapter, channel: Channel, attachment: Attachment) -> A
     )
 
 
-def _asked(message: Message, skill: str, text: str) -> Message:
+def _asked(message: Message, skill: str, text: str, request: Mapping[str, Any] | None) -> Message:
     """The message as another skill is asked it: its words only, without what has been dealt with already."""
-    return Message(message.id, message.channel, message.author, text, message.sent_at, skill=skill)
+    return Message(
+        message.id,
+        message.channel,
+        message.author,
+        text,
+        message.sent_at,
+        skill=skill,
+        request=dict(request or {}),
+        private=message.private,
+    )
+
+
+def _offer(heard: int, message: Message, answer: Answer) -> Offer:
+    """What the answer goes on offering: its buttons, what its skill kept, and the question, to answer it again."""
+    kept = answer.kept or Keep({})
+    return Offer(
+        packed(message),
+        [asdict(button) for button in answer.buttons],
+        answer.kept.about if answer.kept else None,
+        tuple(
+            File(f"kept-{heard}-{number}", each.name, each.media_type, each.data, each.alt)
+            for number, each in enumerate(kept.attachments)
+        ),
+    )
 
 
 def _settings_key(channel: Channel) -> tuple[str, str, str]:

@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import hashlib
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import TracebackType
 from typing import Self
 
@@ -18,7 +18,7 @@ import structlog
 from bot.adapter import Adapter, Gone, PostFailed
 from bot.errors import UserError
 from bot.markup import clean, close, length, split, tame
-from bot.messages import Attachment, Button, Channel, Footer, Reply, Status
+from bot.messages import Attachment, Button, Channel, Footer, Keep, Message, Preview, Reply, Status
 from bot.skill import Piece
 
 __all__ = ["Answer", "Delivery", "nonce_of"]
@@ -33,18 +33,22 @@ _FOOTER_ROOM = 8  # what a platform's own marks around a footer may take
 
 @dataclass(slots=True)
 class Answer:
-    """What has been said so far in answer to one message."""
+    """What has been said so far in answer to one message, what stands below it, and what is kept with it."""
 
     text: str = ""
     footers: list[str] = field(default_factory=list)
     attachments: list[Attachment] = field(default_factory=list)
     status: str = ""
+    preview: Attachment | None = None
+    buttons: list[Button] = field(default_factory=list)
+    kept: Keep | None = None
 
     def clear(self) -> None:
         """Begin again: the question was changed."""
-        self.text, self.status = "", ""
+        self.text, self.status, self.preview, self.kept = "", "", None, None
         self.footers.clear()
         self.attachments.clear()
+        self.buttons.clear()
 
     def add(self, piece: Piece) -> None:
         """Take in a piece, cleaned of what no platform should be asked to show."""
@@ -61,6 +65,12 @@ class Answer:
                     self.footers.append(clean(text))
             case Status(text):
                 self.status = clean(text)
+            case Preview(attachment):
+                self.preview = attachment
+            case Button():
+                self.buttons = [*(each for each in self.buttons if each.action != piece.action), piece]
+            case Keep():
+                self.kept = piece
 
     def settle(self) -> None:
         """Nothing more will be said: what stands there now is what is shown and remembered."""
@@ -86,8 +96,7 @@ class Delivery:
     def __init__(
         self,
         adapter: Adapter,
-        channel: Channel,
-        answers: str,
+        message: Message,
         answer: Answer,
         *,
         begin: Callable[[], Awaitable[None]],
@@ -97,8 +106,8 @@ class Delivery:
         again: bool = False,
     ) -> None:
         self._adapter = adapter
-        self._channel = channel
-        self._answers = answers
+        self._message = message
+        self._channel = message.channel
         self._answer = answer
         self._begin = begin
         self._posted = posted
@@ -106,7 +115,7 @@ class Delivery:
         self._first = first
         self._again = again
         self._replies: dict[int, Reply] = {}
-        self._limits = adapter.limits(channel)
+        self._limits = adapter.limits(message.channel)
         self._changed = asyncio.Event()
         self._ending = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
@@ -177,16 +186,16 @@ class Delivery:
         """The messages that show the answer as it stands."""
         answer = self._answer
         if running:
-            text = answer.text if answer.text.strip() else answer.status
+            said = bool(answer.text.strip())
+            text = answer.text if said else answer.status
             if not text and not self._limits.once:
                 text = PLACEHOLDER
             if not text:
                 return []
             parts = split(close(tame(text)), self._limits.characters)
-            return [
-                *(Reply(part) for part in parts[:-1]),
-                Reply(parts[-1], buttons=(STOP,), running=True),
-            ]
+            unfinished = (answer.preview,) if answer.preview and not answer.attachments else ()
+            last = Reply(parts[-1], self._fitting(list(unfinished))[0], buttons=(STOP,), running=True, status=not said)
+            return self._for_whom([*(Reply(part) for part in parts[:-1]), last])
         parts = split(answer.text, self._limits.characters)
         footer = " · ".join(answer.footers)
         if footer and length(parts[-1]) + length(footer) + _FOOTER_ROOM > self._limits.characters:
@@ -194,11 +203,15 @@ class Delivery:
         attachments, left_out = self._fitting(answer.attachments)
         if left_out:
             footer = f"{footer} · {left_out}" if footer else left_out
-        return [*(Reply(part) for part in parts[:-1]), Reply(parts[-1], tuple(attachments), footer)]
+        last = Reply(parts[-1], attachments, footer, tuple(answer.buttons[: self._limits.buttons]))
+        return self._for_whom([*(Reply(part) for part in parts[:-1]), last])
 
-    def _fitting(self, attachments: list[Attachment]) -> tuple[list[Attachment], str]:
+    def _for_whom(self, replies: list[Reply]) -> list[Reply]:
+        return [replace(reply, private=True) for reply in replies] if self._message.private else replies
+
+    def _fitting(self, attachments: list[Attachment]) -> tuple[tuple[Attachment, ...], str]:
         """The attachments this channel can carry, and a word about those it cannot."""
-        fitting = [each for each in attachments if len(each.data) <= self._limits.attachment_bytes]
+        fitting = tuple(each for each in attachments if len(each.data) <= self._limits.attachment_bytes)
         fitting = fitting[: self._limits.attachments]
         missing = len(attachments) - len(fitting)
         if not missing:
@@ -211,8 +224,9 @@ class Delivery:
             return
         if part not in self.shown:
             await self._begin()
-            nonce = nonce_of(self._channel, self._answers, part)
-            message_id = await self._adapter.post(self._channel, reply, answers=self._answers, nonce=nonce)
+            nonce = nonce_of(self._channel, self._message.id, part)
+            answers = self._message.reply_to or self._message.id
+            message_id = await self._adapter.post(self._channel, reply, answers=answers, nonce=nonce)
             self.shown[part] = message_id
             await self._posted(part, message_id)
             if self._again:  # the platform may have kept what an earlier attempt had posted

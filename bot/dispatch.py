@@ -3,19 +3,20 @@
 import asyncio
 import time
 from collections import Counter, deque
-from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import structlog
 
 from bot.adapter import PostFailed
 from bot.conversation import INTERRUPTED, Conversation
 from bot.markup import clean, clean_name
-from bot.messages import Attachment, Channel, Message, Person, Quote
-from bot.metrics import HEARD
+from bot.messages import Attachment, Channel, Message, Person, Press, Quote
+from bot.metrics import FEEDBACK, HEARD
 from bot.turns import Running, packed, unpacked
-from storage import Heard, Store
+from storage import Given, Heard, Store
 
 __all__ = ["Dispatch", "Load"]
 
@@ -29,6 +30,9 @@ GONE = 1000  # deletions remembered, in case they have overtaken what they delet
 NOTICE_SECONDS = 60  # between two notices in one channel that too much is asked
 LAST_WORDS_SECONDS = 4  # for ending what is still running when the time to drain is over
 
+NOT_YOURS = "Only who asked, or a moderator, can do this."
+TOO_LATE = "This answer is too old for its buttons. Please ask again."
+THANKS = "Thank you for telling me."
 BUSY = "There is more to answer than I can take on right now. Please ask again in a minute."
 
 _Key = tuple[str, str, str]
@@ -75,7 +79,7 @@ class Dispatch:
         if (*message.channel.key, message.id) in self._gone:
             return False  # its deletion has overtaken it
         try:
-            heard = await self._store.accept(message.channel.key, message.id, packed(message))
+            heard = await self._store.accept(message.channel.key, message.id, packed(message), message.author.id)
         except Exception:
             await self._conversation.excuse(message)
             raise
@@ -133,6 +137,63 @@ class Dispatch:
                 running.stop()
                 return True
         return False
+
+    async def pressed(self, press: Press) -> str:
+        """A button below an answer was pressed. Returns a sentence for who pressed it, or nothing."""
+        key, person = press.channel.key, press.person
+        if press.action == "stop":
+            return "" if await self.stop(press.channel, press.message_id, person) else NOT_YOURS
+        given = await self._store.given(key, press.message_id)
+        if given is None:
+            return TOO_LATE
+        if press.action in ("good", "bad"):
+            await self._store.judge(key, given.heard, person.id, press.action, clean(press.words)[:2000])
+            FEEDBACK.labels(press.channel.platform, press.action).inc()
+            return THANKS
+        if press.action == "regenerate":
+            return await self._again(given, press)
+        button = next((each for each in given.buttons if each["action"] == press.action), None)
+        if button is None:
+            return TOO_LATE
+        await self.heard(
+            Message(
+                f"{press.message_id}~{press.id}",
+                press.channel,
+                person,
+                "",
+                press.at,
+                quote=Quote(press.message_id),
+                skill=button["skill"] or given.skill,
+                request=button["request"],
+                reply_to=press.message_id,
+            )
+        )
+        return ""
+
+    async def _again(self, given: Given, press: Press) -> str:
+        """Answer a question once more, in the place of the answer that is there."""
+        if press.person.id != given.person and not press.person.moderator:
+            return NOT_YOURS
+        if self._closing or self._full(unpacked(given.question)):
+            return BUSY
+        if any(running.heard == given.heard for running in self._of(press.channel)):
+            return ""
+        if not await self._store.again(given.heard, given.question):
+            return TOO_LATE
+        shown = {post.part: post.message_id for post in await self._store.posts(given.heard)}
+        self._submit(Running(given.heard, unpacked(given.question), shown=shown), self._conversation.answer)
+        return ""
+
+    async def choices(self, channel: Channel) -> Mapping[str, Mapping[str, Any]]:
+        """Every setting of every skill in this channel, as it is now."""
+        return await self._conversation.choices(channel)
+
+    async def configure(
+        self, channel: Channel, person: Person, skill: str, chosen: Mapping[str, Any], *, everywhere: bool = False
+    ) -> None:
+        """Set what a moderator chose. Raises `UserError`."""
+        await self._conversation.configure(channel, person, skill, chosen, everywhere=everywhere)
+        log.info("settings changed", platform=channel.platform, skill=skill, everywhere=everywhere)
 
     # What the application calls.
 
@@ -285,13 +346,17 @@ def _cleaned(message: Message) -> Message:
         text=clean(message.text),
         author=replace(message.author, name=clean_name(message.author.name)),
         attachments=tuple(_named(each) for each in message.attachments),
-        quote=quote
-        and Quote(
-            quote.id,
-            quote.author and replace(quote.author, name=clean_name(quote.author.name)),
-            clean(quote.text),
-            tuple(_named(each) for each in quote.attachments),
-        ),
+        quote=quote and _cleaned_quote(quote),
+    )
+
+
+def _cleaned_quote(quote: Quote) -> Quote:
+    return replace(
+        quote,
+        author=quote.author and replace(quote.author, name=clean_name(quote.author.name)),
+        text=clean(quote.text),
+        attachments=tuple(_named(each) for each in quote.attachments),
+        earlier=tuple(_cleaned_quote(each) for each in quote.earlier),
     )
 
 

@@ -8,18 +8,39 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
-__all__ = ["Attachment", "Button", "Channel", "Footer", "Message", "Person", "Quote", "Reply", "Said", "Status"]
+__all__ = [
+    "Attachment",
+    "Button",
+    "Channel",
+    "Footer",
+    "Keep",
+    "Kept",
+    "Message",
+    "Person",
+    "Press",
+    "Preview",
+    "Quote",
+    "Reply",
+    "Said",
+    "Status",
+]
 
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Somebody who writes in a channel, as the platform vouches for them."""
+    """Somebody who writes in a channel, as the platform vouches for them.
+
+    `operator` is who runs this installation, at its own page or terminal: nobody sets limits to them.
+    `new` says that the platform has known them for less than a week.
+    """
 
     id: str
     name: str
     moderator: bool = False
     bot: bool = False
     locale: str = ""
+    operator: bool = False
+    new: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +73,9 @@ class Attachment:
     """A file that came with a message, or that goes out with an answer.
 
     Incoming: `source` is the adapter's own reference, read through `Turn.read`; `data` is empty.
-    Outgoing: `data` holds the bytes; `alt` describes a picture to those who cannot see it.
-    `seconds` is the length a platform claims for a sound; it is not to be believed.
+    Outgoing: `data` holds the bytes; `alt` describes a picture to those who cannot see it. A sound with a `waveform`
+    (1 to 256 bytes, one for each point) is meant as a voice message; where a platform has none, it is an audio file.
+    `seconds` is the length a platform claims for a sound that came; it is not to be believed.
     """
 
     name: str
@@ -63,6 +85,7 @@ class Attachment:
     source: str = ""
     alt: str = ""
     seconds: float | None = None
+    waveform: bytes = b""
 
     @property
     def kind(self) -> str:
@@ -72,12 +95,17 @@ class Attachment:
 
 @dataclass(frozen=True, slots=True)
 class Quote:
-    """The message that somebody replied to."""
+    """The message that somebody replied to, forwarded, or chose from a menu.
+
+    `earlier` are the messages that it replies to in turn, the oldest first, as far as the platform shows them.
+    """
 
     id: str
     author: Person | None = None
     text: str = ""
     attachments: tuple[Attachment, ...] = ()
+    forwarded: bool = False
+    earlier: "tuple[Quote, ...]" = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +113,10 @@ class Message:
     """One thing a person said to the bot.
 
     `id` is the platform's own and unique within the channel: hearing it twice is hearing it once.
-    `skill` and `request` are set when the person named a skill by a command or a menu instead of by words.
+    `skill` and `request` are set when the person named a skill by a command, a menu or a button instead of by words.
+    `private` says that nobody but its author sees it or its answer: it never becomes part of the channel's context.
+    `reply_to` is the message below which the answer is shown, where that is not the question itself: a pressed button
+    has none of its own.
     """
 
     id: str
@@ -97,21 +128,47 @@ class Message:
     quote: Quote | None = None
     skill: str = ""
     request: dict[str, Any] = field(default_factory=dict)
+    private: bool = False
+    reply_to: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Button:
-    """Something a person may press below an answer. `action` is what the core understands, e.g. `stop`."""
+    """Something a person may press below an answer.
+
+    `action` is a short word, unique below one answer. The core's own are `stop`, `regenerate`, `continue`, `good` and
+    `bad`; any other is a skill's: pressing it asks `skill` (by default the one that yielded it) with this `request`,
+    as a reply to the answer it stands below.
+    """
 
     action: str
     label: str
+    skill: str = ""
+    request: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Press:
+    """A button below one of the bot's messages was pressed. `id` is the platform's own for this press.
+
+    `words` is what the person wrote with it, where the platform asked (the reason for a thumb down, for example).
+    """
+
+    id: str
+    channel: Channel
+    person: Person
+    message_id: str
+    action: str
+    at: datetime
+    words: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
     """What an adapter shows as one message: Markdown text, files, a small footer, buttons.
 
-    `running` is true while more is to come, so that an adapter can show that the bot is still at work.
+    `running` is true while more is to come, so that an adapter can show that the bot is still at work; `status` that
+    the text is not yet any of the answer, but says what is being done. `private` is what only the asker may see.
     """
 
     text: str = ""
@@ -119,6 +176,8 @@ class Reply:
     footer: str = ""
     buttons: tuple[Button, ...] = ()
     running: bool = False
+    status: bool = False
+    private: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,3 +204,31 @@ class Status:
     """A piece that says what is being done until there is something to show; it is never remembered."""
 
     text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """A piece that shows an unfinished picture until the next one, or the finished one, takes its place."""
+
+    attachment: Attachment
+
+
+@dataclass(frozen=True, slots=True)
+class Keep:
+    """A piece that is not shown but kept with the answer: what a later message that builds on it will need.
+
+    `about` is JSON; `attachments` come back with their bytes. Both go when the answer is deleted or too old.
+    """
+
+    about: dict[str, Any]
+    attachments: tuple[Attachment, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What a skill kept with an earlier answer. `id` finds it again with `Turn.recall`."""
+
+    id: str
+    skill: str
+    about: dict[str, Any]
+    attachments: tuple[Attachment, ...] = ()

@@ -2,12 +2,13 @@
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
-__all__ = ["HEARD", "LAG", "MODEL_CALLS", "RUNNING", "SECONDS", "TOKENS", "TURNS", "WAITING", "rendered"]
+__all__ = ["FEEDBACK", "HEARD", "LAG", "MODEL_CALLS", "RUNNING", "SECONDS", "TOKENS", "TURNS", "WAITING", "rendered"]
 
 _REGISTRY = CollectorRegistry()
 
 HEARD = Counter("parley_heard", "Questions heard", ["platform"], registry=_REGISTRY)
 TURNS = Counter("parley_turns", "Questions dealt with, by how that ended", ["platform", "outcome"], registry=_REGISTRY)
+FEEDBACK = Counter("parley_feedback", "Thumbs up and down", ["platform", "verdict"], registry=_REGISTRY)
 SECONDS = Histogram(
     "parley_turn_seconds",
     "From the beginning of a turn to the whole answer being shown",

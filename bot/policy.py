@@ -6,10 +6,11 @@ from typing import Any
 from pydantic import ValidationError
 
 from bot.errors import UserError
-from bot.messages import Message
+from bot.forms import fill
+from bot.messages import Message, Person
 from bot.skill import Settings, Skill
 
-__all__ = ["permit", "settings_of"]
+__all__ = ["choice_of", "permit", "settings_of"]
 
 
 def permit(message: Message, skill: Skill[Any, Any], chosen: Mapping[str, Any]) -> None:
@@ -18,6 +19,20 @@ def permit(message: Message, skill: Skill[Any, Any], chosen: Mapping[str, Any]) 
         raise UserError("I do not answer other bots.")
     if not chosen.get("enabled", True):
         raise UserError(f"“{skill.name}” is switched off in this channel. A moderator can switch it on.")
+
+
+def choice_of(person: Person, skill: Skill[Any, Any] | None, chosen: Mapping[str, Any]) -> dict[str, Any]:
+    """What a moderator chose, checked. Raises `UserError` for whoever is none, and for a setting that cannot be so."""
+    if not (person.moderator or person.operator):
+        raise UserError("Only a moderator can change this.")
+    if skill is None:
+        raise UserError("There is no such skill here.")
+    checked = {name: value for name, value in chosen.items() if name != "enabled"}
+    settings = fill(skill.settings_type, given=checked)
+    values = settings.model_dump(include=set(checked))
+    if "enabled" in chosen:
+        values["enabled"] = bool(chosen["enabled"])
+    return values
 
 
 def settings_of(skill: Skill[Any, Any], chosen: Mapping[str, Any]) -> Settings:

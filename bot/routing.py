@@ -24,9 +24,11 @@ class Choice:
     given: Mapping[str, Any]
 
 
-def choose(message: Message, skills: Mapping[str, Skill[Any, Any]]) -> Choice:
-    """Exactly one skill: the one named by a command, else by the first word, else the one that takes the attachment,
-    else chat. Raises `UserError` when there is none.
+def choose(message: Message, skills: Mapping[str, Skill[Any, Any]], *, follows: str = "") -> Choice:
+    """Exactly one skill: the one named by a command, else by the first word, else the one whose answer this follows,
+    else the one that takes the attachment, else chat. Raises `UserError` when there is none.
+
+    `follows` is the skill that kept something with the answer which the message replies to.
     """
     if message.skill:
         named = skills.get(message.skill)
@@ -41,6 +43,10 @@ def choose(message: Message, skills: Mapping[str, Skill[Any, Any]]) -> Choice:
             spoken = (skill.name,) if skill.spoken is None else skill.spoken
             if word in spoken and (not skill.takes or _matches(message, skill)):
                 return Choice(skill, message.text[first.end() :], {})
+
+    followed = skills.get(follows)
+    if followed is not None and followed.follows and not message.attachments:
+        return Choice(followed, message.text, {})
 
     for skill in skills.values():
         if skill.takes and _matches(message, skill):

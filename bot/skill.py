@@ -7,20 +7,21 @@ get past a limit, post elsewhere or leave a reply hanging.
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict
 from typing_extensions import TypeVar
 
 from bot.errors import UserError
-from bot.messages import Attachment, Footer, Message, Said, Status
+from bot.messages import Attachment, Button, Footer, Keep, Kept, Message, Preview, Said, Status
 
 if TYPE_CHECKING:
     from bot.models import Prompt, TurnModels
 
 __all__ = ["Piece", "Pieces", "Request", "Settings", "Skill", "Turn"]
 
-Piece = str | Attachment | Footer | Status
+Piece = str | Attachment | Footer | Status | Preview | Button | Keep
 Pieces = AsyncIterator[Piece]
 
 _HISTORY_BYTES = 48_000  # of earlier conversation shown to a model: about 12,000 tokens
@@ -54,7 +55,9 @@ class Turn(Generic[S, R]):
     """One question on its way to its answer.
 
     `history` is what was visibly said before in this channel, oldest first. `models` are the models of this
-    installation; whatever they use is written on the bill of this turn. `skills` are all there are: name → help.
+    installation; whatever they use is written on the bill of this turn. `skills` are those that its author may use
+    here: name → help. `kept` is what a skill kept with the answer that this message replies to, or whose button was
+    pressed.
     """
 
     message: Message
@@ -63,8 +66,11 @@ class Turn(Generic[S, R]):
     history: tuple[Said, ...]
     models: "TurnModels"
     skills: Mapping[str, str]
+    kept: Kept | None
     _read: Callable[[Attachment], Awaitable[Attachment]]
-    _ask: Callable[[str, str], Pieces]
+    _ask: Callable[[str, str, Mapping[str, Any] | None], Pieces]
+    _recall: Callable[[str], Awaitable[Kept | None]]
+    _earlier: Callable[[int, datetime | None], Awaitable[tuple[Said, ...]]]
 
     def attached(self, *kinds: str) -> tuple[Attachment, ...]:
         """The attachments of these kinds (`image`, `audio` …): of the message, else of the one it replies to."""
@@ -77,9 +83,19 @@ class Turn(Generic[S, R]):
         """The attachment with its bytes. Raises `UserError` when it is too large or cannot be had any more."""
         return await self._read(attachment)
 
-    def ask(self, skill: str, text: str) -> Pieces:
-        """What another skill answers to `text`, under the same rules and on the same bill."""
-        return self._ask(skill, text)
+    def ask(self, skill: str, text: str, request: Mapping[str, Any] | None = None) -> Pieces:
+        """What another skill answers to `text`, or to a `request`, under the same rules and on the same bill."""
+        return self._ask(skill, text, request)
+
+    async def recall(self, kept_id: str) -> Kept | None:
+        """What was kept in this channel under that id, with the bytes of its attachments; `None` when it is gone."""
+        return await self._recall(kept_id)
+
+    async def earlier(self, limit: int, since: datetime | None = None) -> tuple[Said, ...]:
+        """The newest `limit` messages of this channel, everybody's, the oldest first: as far as the platform lets the
+        bot read them, else those that were said to it. With `since`, only what was said after that.
+        """
+        return await self._earlier(limit, since)
 
     def prompts(self, system: str, *, pictures: tuple[Attachment, ...] = (), text: str | None = None) -> "list[Prompt]":
         """The conversation as a chat model wants it: `system`, what was said before, and the question.
@@ -109,11 +125,19 @@ class Skill(Generic[S, R]):
     `takes` names the kinds of attachment it works on (`image`, `audio` …). Such a skill is chosen when one of them
     comes with a message, and never without one.
     `spoken` are the first words that call it; by default its name. A skill without any is called by name only.
+    `menu` is what it is called in the menu of a message, where people can use it on that message; empty for not there.
+    `tool` says that the model which chats may call it when somebody's words ask for it.
+    `private` says that its answer to a command is for the eyes of its asker only, unless they want otherwise.
+    `follows` says that a reply to an answer with which it kept something comes back to it.
     """
 
     name: ClassVar[str]
     takes: ClassVar[tuple[str, ...]] = ()
     spoken: ClassVar[tuple[str, ...] | None] = None
+    menu: ClassVar[str] = ""
+    tool: ClassVar[bool] = True
+    private: ClassVar[bool] = False
+    follows: ClassVar[bool] = False
     settings_type: ClassVar[type[Settings]] = Settings
     request_type: ClassVar[type[Request]] = Request
 
@@ -133,7 +157,7 @@ class Skill(Generic[S, R]):
         return (type(self).__doc__ or "").strip().partition("\n")[0]
 
     def reply(self, turn: Turn[S, R]) -> Pieces:
-        """Yield the answer piece by piece: text, attachments, a `Footer`, a `Status`.
+        """Yield the answer piece by piece: text, attachments, a `Footer`, a `Status`, a `Button`, a `Keep`.
 
         Raise `UserError` for whatever a person can understand and put right.
         """

@@ -18,7 +18,7 @@ from bot.conversation import Conversation
 from bot.dispatch import Dispatch
 from bot.errors import UserError
 from bot.messages import Attachment, Channel, Message, Person, Quote, Reply
-from bot.models import Choice, Models, Prompt, Provider, Role, Transcript, Usage
+from bot.models import Choice, Models, Prompt, Provider, Role, Tool, ToolCall, Transcript, Usage, Verdict
 from bot.skill import Skill
 from storage import Store, open_store
 
@@ -30,8 +30,9 @@ _DEADLINE = 10.0
 class ScriptedModel(Provider):
     """A model that says what it is told to. `asked` holds every conversation it was shown.
 
-    `says` is what it answers, one after the other, the last one again and again; a function is given the prompts.
-    `draws` and `hears` are the bytes of the pictures it draws and the text it hears.
+    `says` is what it answers, one after the other, the last one again and again; a function is given the prompts, and
+    a `ToolCall` calls a tool. `draws` and `hears` are the bytes of the pictures it draws and the text it hears, and
+    `flags` are words that it would not have shown. `tools` holds the names of the tools that it was last offered.
     """
 
     name = "scripted"
@@ -39,39 +40,66 @@ class ScriptedModel(Provider):
 
     def __init__(
         self,
-        *says: str | Callable[[Sequence[Prompt]], str],
+        *says: str | ToolCall | Callable[[Sequence[Prompt]], str | ToolCall],
         draws: bytes = b"\x89PNG\r\n\x1a\n",
         hears: str = "hello from a voice note",
+        flags: Sequence[str] = (),
     ) -> None:
         self.says = list(says) or [lambda prompts: f"You said: {prompts[-1].text}"]
         self.draws = draws
         self.hears = hears
+        self.flags = tuple(flags)
         self.asked: list[list[Prompt]] = []
+        self.tools: tuple[str, ...] = ()
+        self.drawn: list[tuple[str, int]] = []  # each prompt for pictures, and how many pictures it was to change
+        self.spoken: list[str] = []
 
     def model_for(self, role: Role) -> str:
         """It serves every role."""
         return f"{role}-by-script"
 
     async def chat(
-        self, model: str, prompts: Sequence[Prompt], *, role: Role, max_tokens: int | None
-    ) -> AsyncGenerator[str | Usage, None]:
+        self,
+        model: str,
+        prompts: Sequence[Prompt],
+        *,
+        role: Role,
+        max_tokens: int | None,
+        tools: Sequence[Tool] = (),
+    ) -> AsyncGenerator[str | ToolCall | Usage, None]:
         """Say the next thing, word by word."""
         self.asked.append(list(prompts))
+        self.tools = tuple(tool.name for tool in tools)
         answer = self.says.pop(0) if len(self.says) > 1 else self.says[0]
         text = answer(prompts) if callable(answer) else answer
+        if isinstance(text, ToolCall):
+            yield text
+            text = ""
         for word in text.split(" ") if text else []:
             yield word if word == text else f"{word} "
             await asyncio.sleep(0)
         yield Usage(self.name, model, role, sum(len(each.text) for each in prompts) // 4, len(text) // 4)
 
     async def image(
-        self, model: str, prompt: str, *, size: str, quality: str, count: int
+        self,
+        model: str,
+        prompt: str,
+        *,
+        size: str,
+        quality: str,
+        count: int,
+        style: str = "",
+        edits: Sequence[Attachment] = (),
+        preview: Callable[[Attachment], None] | None = None,
     ) -> tuple[list[Attachment], Usage]:
         """`count` times the picture."""
+        self.drawn.append((prompt, len(edits)))
         pictures = [Attachment(f"picture-{number}.png", "image/png", self.draws, alt=prompt) for number in range(count)]
         return pictures, Usage(self.name, model, "image", pictures=count)
 
-    async def transcribe(self, model: str, sound: Attachment, *, language: str) -> tuple[Transcript, Usage]:
+    async def transcribe(
+        self, model: str, sound: Attachment, *, language: str, words: str = ""
+    ) -> tuple[Transcript, Usage]:
         """What it hears in every recording."""
         return Transcript(self.hears, language or "en", 1.0), Usage(self.name, model, "speech", seconds=1.0)
 
@@ -80,13 +108,23 @@ class ScriptedModel(Provider):
         vectors = [[float(len(text)), float(text.count(" "))] for text in texts]
         return vectors, Usage(self.name, model, "embed", input_tokens=sum(len(text) // 4 for text in texts))
 
+    async def speak(self, model: str, text: str, *, voice: str, language: str) -> tuple[Attachment, Usage]:
+        """A sound that holds the text itself instead of speech."""
+        self.spoken.append(text)
+        return Attachment("speech.mp3", "audio/mpeg", text.encode()), Usage(self.name, model, "voice")
+
+    async def moderate(self, model: str, text: str, pictures: Sequence[Attachment]) -> tuple[Verdict, Usage]:
+        """Flag a text that holds one of the words to flag."""
+        found = tuple(word for word in self.flags if word in text)
+        return Verdict(bool(found), found), Usage(self.name, model, "moderate")
+
     async def close(self) -> None:
         """There is nothing to close."""
 
 
 def models_of(provider: Provider) -> Models:
     """Models of which one provider serves every role."""
-    roles: tuple[Role, ...] = ("chat", "vision", "image", "speech", "embed", "moderate")
+    roles: tuple[Role, ...] = ("chat", "vision", "image", "speech", "voice", "embed", "moderate")
     return Models({role: [Choice(provider)] for role in roles})
 
 

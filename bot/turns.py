@@ -97,6 +97,8 @@ class Tally:
                 usage.pictures,
                 usage.seconds,
                 usage.estimated,
+                usage.cached_tokens,
+                usage.cost,
             )
         )
 

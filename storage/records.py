@@ -1,10 +1,10 @@
 """The small records that storage takes and gives."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
-__all__ = ["Bill", "File", "Heard", "Line", "Post", "Room", "RoomMessage", "State"]
+__all__ = ["Bill", "File", "Given", "Heard", "Line", "Offer", "Post", "Room", "RoomMessage", "State"]
 
 State = Literal["received", "running", "answered", "done", "failed", "expired"]
 
@@ -48,7 +48,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Bill:
-    """What one model call used."""
+    """What one model call used; `cost` in micro-dollars, None where the price is not known."""
 
     provider: str
     model: str
@@ -58,6 +58,8 @@ class Bill:
     pictures: int = 0
     seconds: float = 0.0
     estimated: bool = False
+    cached_tokens: int = 0
+    cost: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +71,30 @@ class File:
     media_type: str
     data: bytes
     alt: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """What an answer goes on offering: its question as JSON, its buttons, and what its skill kept, with files."""
+
+    question: str
+    buttons: list[dict[str, Any]] = field(default_factory=list)
+    about: dict[str, Any] | None = None
+    files: tuple[File, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """An answer that was given: to which question in the inbox, to whom, by which skill, and what it offers."""
+
+    heard: int
+    event: str
+    person: str
+    skill: str
+    question: str
+    buttons: list[dict[str, Any]]
+    about: dict[str, Any] | None
+    state: State
 
 
 @dataclass(frozen=True, slots=True)

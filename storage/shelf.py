@@ -45,6 +45,20 @@ class Shelf:
         chosen = self._chosen[key, skill] = await self.database.read(work)
         return chosen
 
+    async def chosen_at(self, key: tuple[str, str, str], skill: str) -> dict[str, Any]:
+        """What was chosen for exactly this channel, or with an empty channel for exactly this community."""
+        statement = select(settings.c.chosen).where(
+            settings.c.platform == key[0],
+            settings.c.tenant == key[1],
+            settings.c.channel == key[2],
+            settings.c.skill == skill,
+        )
+
+        def work(connection: Connection) -> dict[str, Any]:
+            return connection.execute(statement).scalar_one_or_none() or {}
+
+        return await self.database.read(work)
+
     async def choose(self, key: tuple[str, str, str], skill: str, chosen: dict[str, Any]) -> None:
         """Set a skill's settings for a channel, or with an empty channel for the whole community."""
 

@@ -11,9 +11,9 @@ from sqlalchemy.dialects.sqlite import insert as upsert
 
 from storage.engine import Database
 from storage.migrate import migrate
-from storage.records import Bill, File, Heard, Line, Post, State
-from storage.shelf import Shelf
-from storage.tables import bills, files, inbox, lines, posts
+from storage.offers import Offers, put_offer
+from storage.records import Bill, File, Heard, Line, Offer, Post, State
+from storage.tables import answers, bills, files, inbox, lines, posts
 
 __all__ = ["Store", "open_store"]
 
@@ -49,7 +49,7 @@ _SAID = insert(lines)
 _USED = insert(bills)
 
 
-class Store(Shelf):
+class Store(Offers):
     """The open store. Every method that writes returns after its commit."""
 
     def __init__(self, database: Database) -> None:
@@ -71,7 +71,7 @@ class Store(Shelf):
 
     # The inbox: received → running → answered → done, or failed, or expired.
 
-    async def accept(self, key: tuple[str, str, str], event: str, body: str) -> int | None:
+    async def accept(self, key: tuple[str, str, str], event: str, body: str, person: str = "") -> int | None:
         """Take a question in; its number, or None when the same event is there already."""
         row = {
             "platform": key[0],
@@ -82,6 +82,7 @@ class Store(Shelf):
             "attempts": 0,
             "received_at": datetime.now(UTC),
             "body": body,
+            "person": person,
         }
 
         def work(connection: Connection) -> int | None:
@@ -143,6 +144,17 @@ class Store(Shelf):
         self._recent.pop(key, None)
         return reopened
 
+    async def again(self, heard: int, body: str) -> bool:
+        """Take a question up again that was answered; `False` when it is not answered, or being answered."""
+
+        def work(connection: Connection) -> bool:
+            reopened = connection.execute(
+                update(inbox).where(inbox.c.id == heard, inbox.c.state == "done").values(state="received", body=body)
+            )
+            return reopened.rowcount > 0
+
+        return await self.database.write(work)
+
     async def begin(self, heard: int) -> None:
         """Note that from here on something may be spent or shown for this question."""
 
@@ -181,10 +193,15 @@ class Store(Shelf):
         person: str,
         skill: str,
         attached: Sequence[File] = (),
+        offer: Offer | None = None,
+        again: bool = False,
     ) -> None:
-        """Keep an answer, what it adds to the context, its files and its bill, all or nothing."""
+        """Keep an answer, what it adds to the context, its files, its bill and what it offers, all or nothing.
+
+        With `again`, it takes the place of an answer to the same question in the context.
+        """
         now = datetime.now(UTC)
-        where = {"platform": key[0], "tenant": key[1], "channel": key[2]}
+        where: dict[str, Any] = {"platform": key[0], "tenant": key[1], "channel": key[2]}
         new_lines = [
             where
             | {
@@ -211,6 +228,8 @@ class Store(Shelf):
                 "pictures": bill.pictures,
                 "seconds": bill.seconds,
                 "estimated": bill.estimated,
+                "cached_tokens": bill.cached_tokens,
+                "cost": bill.cost,
                 "at": now,
             }
             for bill in used
@@ -219,13 +238,19 @@ class Store(Shelf):
         def work(connection: Connection) -> None:
             connection.execute(_ANSWERED, {"heard": heard, "text": answer})
             if new_lines:
-                connection.execute(_SAID, new_lines)
+                fresh = [line for line in new_lines if not again or not _said_anew(connection, line)]
+                if fresh:
+                    connection.execute(_SAID, fresh)
             if new_bills:
                 connection.execute(_USED, new_bills)
             for file in attached:
                 connection.execute(_put(file, heard))
+            if offer is not None:
+                put_offer(connection, heard, key, offer, person=person, skill=skill)
 
         await self.database.write(work)
+        if again:
+            self._recent.pop(key, None)
         recent = self._recent.get(key)
         if recent is not None:
             recent.extend(replace(line, at=line.at or now) for line in said)
@@ -236,7 +261,7 @@ class Store(Shelf):
         def work(connection: Connection) -> None:
             connection.execute(_FINISH, {"heard": heard, "ending": state})
             if files_too:
-                connection.execute(delete(files).where(files.c.heard == heard))
+                connection.execute(delete(files).where(files.c.heard == heard, ~files.c.kept))
 
         await self.database.write(work)
 
@@ -294,19 +319,17 @@ class Store(Shelf):
         def work(connection: Connection) -> None:
             for start in range(0, len(gone), 500):  # SQLite takes only so many values in one statement
                 some = gone[start : start + 500]
-                answers = (
-                    select("re:" + inbox.c.event)
-                    .join(posts, posts.c.heard == inbox.c.id)
-                    .where(
-                        posts.c.message_id.in_(some),
-                        inbox.c.platform == key[0],
-                        inbox.c.tenant == key[1],
-                        inbox.c.channel == key[2],
-                    )
-                )
+                here = (inbox.c.platform == key[0], inbox.c.tenant == key[1], inbox.c.channel == key[2])
+                shown = select(inbox.c.id).join(posts, posts.c.heard == inbox.c.id)
+                shown = shown.where(posts.c.message_id.in_(some), *here)
+                asked = select(inbox.c.id).where(inbox.c.event.in_(some), *here)
+                said = select("re:" + inbox.c.event).where(inbox.c.id.in_(shown))
                 connection.execute(
-                    delete(lines).where(*_in(key), or_(lines.c.message_id.in_(some), lines.c.message_id.in_(answers)))
+                    delete(lines).where(*_in(key), or_(lines.c.message_id.in_(some), lines.c.message_id.in_(said)))
                 )
+                for offered in (shown, asked):  # nor does the answer offer anything any more
+                    connection.execute(delete(files).where(files.c.kept, files.c.heard.in_(offered)))
+                    connection.execute(delete(answers).where(answers.c.heard.in_(offered)))
 
         await self.database.write(work)
         self._recent.pop(key, None)
@@ -330,6 +353,17 @@ class Store(Shelf):
 
 def _in(key: tuple[str, str, str]) -> tuple[Any, ...]:
     return (lines.c.platform == key[0], lines.c.tenant == key[1], lines.c.channel == key[2])
+
+
+def _said_anew(connection: Connection, line: dict[str, Any]) -> bool:
+    """Put a line in the place of the one that was said for the same message; `False` when there is none."""
+    here = _in((line["platform"], line["tenant"], line["channel"]))
+    changed = connection.execute(
+        update(lines)
+        .where(*here, lines.c.message_id == line["message_id"], lines.c.role == line["role"])
+        .values(text=line["text"], complete=line["complete"])
+    )
+    return changed.rowcount > 0
 
 
 def _put(file: File, heard: int | None) -> Any:

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 from sqlalchemy import (
     JSON,
+    BigInteger,
     Boolean,
     Column,
     DateTime,
@@ -23,7 +24,22 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-__all__ = ["bills", "files", "inbox", "lines", "metadata", "notes", "posts", "room_messages", "rooms", "settings"]
+__all__ = [
+    "answers",
+    "bills",
+    "feedback",
+    "files",
+    "inbox",
+    "lines",
+    "metadata",
+    "notes",
+    "posts",
+    "room_messages",
+    "rooms",
+    "settings",
+    "summaries",
+    "vectors",
+]
 
 metadata = MetaData()
 
@@ -60,8 +76,12 @@ inbox = Table(
     Column("received_at", Moment, nullable=False),
     Column("body", Text, nullable=False),
     Column("answer", Text),
+    Column("person", String(256), nullable=False, server_default=""),
+    Column("reserved", BigInteger, nullable=False, server_default="0"),
     UniqueConstraint("platform", "tenant", "channel", "event"),
     Index("inbox_undone", "state", "id"),
+    Index("inbox_person", "platform", "tenant", "person", "received_at"),
+    Index("inbox_received", "received_at"),
 )
 
 posts = Table(
@@ -105,7 +125,55 @@ bills = Table(
     Column("seconds", Float, nullable=False),
     Column("estimated", Boolean, nullable=False),
     Column("at", Moment, nullable=False),
+    Column("cached_tokens", Integer, nullable=False, server_default="0"),
+    Column("cost", BigInteger),
     Index("bills_tenant", "platform", "tenant", "at"),
+    Index("bills_at", "at"),
+)
+
+# What an answer that was given still offers: its buttons, what its skill kept, and the question, to answer it again.
+answers = Table(
+    "answers",
+    metadata,
+    Column("heard", ForeignKey("inbox.id", ondelete="CASCADE"), primary_key=True),
+    *_key(),
+    Column("person", String(256), nullable=False),
+    Column("skill", String(64), nullable=False),
+    Column("question", Text, nullable=False),
+    Column("buttons", JSON, nullable=False),
+    Column("about", JSON),
+    Column("at", Moment, nullable=False),
+    Index("answers_channel", "platform", "tenant", "channel", "heard"),
+    Index("answers_at", "at"),
+)
+
+feedback = Table(
+    "feedback",
+    metadata,
+    Column("heard", Integer, primary_key=True),
+    Column("person", String(256), primary_key=True),
+    *_key(),
+    Column("verdict", String(16), nullable=False),
+    Column("words", Text, nullable=False),
+    Column("at", Moment, nullable=False),
+)
+
+# What was said in a channel up to a line, in short.
+summaries = Table(
+    "summaries",
+    metadata,
+    *(Column(column.name, column.type, primary_key=True) for column in _key()),
+    Column("upto", Integer, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("at", Moment, nullable=False),
+)
+
+vectors = Table(
+    "vectors",
+    metadata,
+    Column("line", ForeignKey("lines.id", ondelete="CASCADE"), primary_key=True),
+    Column("model", String(256), primary_key=True),
+    Column("vector", LargeBinary, nullable=False),
 )
 
 settings = Table(
@@ -135,6 +203,7 @@ files = Table(
     Column("data", LargeBinary, nullable=False),
     Column("at", Moment, nullable=False),
     Column("heard", ForeignKey("inbox.id", ondelete="CASCADE")),
+    Column("kept", Boolean, nullable=False, server_default="0"),
     Index("files_heard", "heard"),
 )
 

@@ -15,7 +15,7 @@ from bot.dispatch import BUSY, Load
 from bot.errors import UserError
 from bot.markup import length
 from bot.messages import Attachment, Channel, Person, Quote, Reply
-from bot.models import Prompt, Role, Usage
+from bot.models import Prompt, Role, Tool, ToolCall, Usage
 from bot.skill import Pieces, Skill, Turn
 from bot.testing import FakeAdapter, ScriptedModel
 from bot.turns import Running, packed
@@ -35,8 +35,8 @@ class Stepwise(ScriptedModel):
         self.steps = asyncio.Semaphore(0)
 
     async def chat(
-        self, model: str, prompts: Sequence[Prompt], *, role: Role, max_tokens: int | None
-    ) -> AsyncGenerator[str | Usage, None]:
+        self, model: str, prompts: Sequence[Prompt], *, role: Role, max_tokens: int | None, tools: Sequence[Tool] = ()
+    ) -> AsyncGenerator[str | ToolCall | Usage, None]:
         self.asked.append(list(prompts))
         for word in self.words:
             await self.steps.acquire()

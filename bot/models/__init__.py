@@ -17,7 +17,18 @@ from bot.models.errors import (
     Truncated,
     Unavailable,
 )
-from bot.models.provider import Prompt, Provider, Role, Transcript, Usage, estimate_tokens
+from bot.models.provider import (
+    Prompt,
+    Provider,
+    Role,
+    Segment,
+    Tool,
+    ToolCall,
+    Transcript,
+    Usage,
+    Verdict,
+    estimate_tokens,
+)
 from bot.models.turn import Choice, Models, TurnModels
 
 __all__ = [
@@ -34,11 +45,15 @@ __all__ = [
     "Refused",
     "Rejected",
     "Role",
+    "Segment",
     "TooLong",
+    "Tool",
+    "ToolCall",
     "Transcript",
     "Truncated",
     "TurnModels",
     "Unavailable",
     "Usage",
+    "Verdict",
     "estimate_tokens",
 ]

@@ -7,7 +7,7 @@ streams and judging answers is done here, because only here is known how long a 
 import asyncio
 import binascii
 from base64 import b64decode
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 from typing import Any
@@ -24,7 +24,7 @@ from bot.models.faults import server_fault
 from bot.models.fetch import fetch_picture
 from bot.models.listing import Listed, list_models, pick
 from bot.models.profiles import Profile
-from bot.models.provider import Prompt, Provider, Role, Transcript, Usage, estimate_tokens
+from bot.models.provider import Prompt, Provider, Role, Tool, ToolCall, Transcript, Usage, estimate_tokens
 from bot.models.reading import read_texts
 from bot.models.speech import ask_for_transcript, read_transcript, ready_sound
 from bot.models.stream import Answer, MidStreamError
@@ -85,8 +85,14 @@ class Compatible(Provider):
         return models.get(role, "")
 
     async def chat(
-        self, model: str, prompts: Sequence[Prompt], *, role: Role, max_tokens: int | None
-    ) -> AsyncGenerator[str | Usage, None]:
+        self,
+        model: str,
+        prompts: Sequence[Prompt],
+        *,
+        role: Role,
+        max_tokens: int | None,
+        tools: Sequence[Tool] = (),
+    ) -> AsyncGenerator[str | ToolCall | Usage, None]:
         messages = messages_of(prompts, await _fitted(prompts))
         until = asyncio.get_running_loop().time() + _WHOLE_CHAT
         body = chat_body(self.profile, model, messages, max_tokens)
@@ -132,7 +138,16 @@ class Compatible(Provider):
             raise ending
 
     async def image(
-        self, model: str, prompt: str, *, size: str, quality: str, count: int
+        self,
+        model: str,
+        prompt: str,
+        *,
+        size: str,
+        quality: str,
+        count: int,
+        style: str = "",
+        edits: Sequence[Attachment] = (),
+        preview: Callable[[Attachment], None] | None = None,
     ) -> tuple[list[Attachment], Usage]:
         one_by_one = model.lower().startswith("dall-e-3")
         pictures: list[Attachment] = []
@@ -153,7 +168,9 @@ class Compatible(Provider):
             )
         return pictures, replace(used, pictures=len(pictures))
 
-    async def transcribe(self, model: str, sound: Attachment, *, language: str) -> tuple[Transcript, Usage]:
+    async def transcribe(
+        self, model: str, sound: Attachment, *, language: str, words: str = ""
+    ) -> tuple[Transcript, Usage]:
         ready, facts = await ready_sound(sound)
         used = Usage(self.name, model, "speech")
         if facts.level is None:  # nothing to hear: models make words up from silence

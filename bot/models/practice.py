@@ -6,12 +6,12 @@ what was said before in the channel, it reports what is certain about pictures a
 
 import asyncio
 import re
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 
 from bot.media import PictureFacts, SoundFacts, picture_facts, sound_facts
 from bot.messages import Attachment
 from bot.models.errors import NotConfigured
-from bot.models.provider import Prompt, Provider, Role, Transcript, Usage, estimate_tokens
+from bot.models.provider import Prompt, Provider, Role, Tool, ToolCall, Transcript, Usage, estimate_tokens
 
 __all__ = ["Practice"]
 
@@ -50,7 +50,7 @@ class Practice(Provider):
         self._pace = pace
 
     def model_for(self, role: Role) -> str:
-        return "" if role in ("embed", "moderate") else "built-in"
+        return "" if role in ("voice", "embed", "moderate") else "built-in"
 
     async def chat(
         self,
@@ -59,7 +59,8 @@ class Practice(Provider):
         *,
         role: Role,
         max_tokens: int | None,
-    ) -> AsyncGenerator[str | Usage, None]:
+        tools: Sequence[Tool] = (),
+    ) -> AsyncGenerator[str | ToolCall | Usage, None]:
         text = await _answer(prompts)
         for piece in _pieces(text):
             yield piece
@@ -74,6 +75,9 @@ class Practice(Provider):
         size: str,
         quality: str,
         count: int,
+        style: str = "",
+        edits: Sequence[Attachment] = (),
+        preview: Callable[[Attachment], None] | None = None,
     ) -> tuple[list[Attachment], Usage]:
         from bot.models.sketch import sketch_card
 
@@ -96,6 +100,7 @@ class Practice(Provider):
         sound: Attachment,
         *,
         language: str,
+        words: str = "",
     ) -> tuple[Transcript, Usage]:
         facts = await sound_facts(sound.data)
         line = f"[voice note: {describe_sound(facts)}; the practice model cannot understand speech]"

@@ -10,7 +10,17 @@ import structlog
 
 from bot.messages import Attachment, Status
 from bot.models.errors import BadReply, Busy, ModelError, NotConfigured, Refused, TooLong, Truncated
-from bot.models.provider import Prompt, Provider, Role, Transcript, Usage, estimate_tokens
+from bot.models.provider import (
+    Prompt,
+    Provider,
+    Role,
+    Tool,
+    ToolCall,
+    Transcript,
+    Usage,
+    Verdict,
+    estimate_tokens,
+)
 
 __all__ = ["Choice", "Models", "TurnModels"]
 
@@ -119,7 +129,8 @@ class TurnModels:
         self._waiting = waiting
         self._allowed = False
         self._asking = asyncio.Lock()
-        self._streams: list[AsyncGenerator[str, None]] = []
+        self._streams: list[AsyncGenerator[str | ToolCall, None]] = []
+        self._used: list[Usage] = []
         self._notices: dict[str, None] = {}
 
     @property
@@ -127,29 +138,82 @@ class TurnModels:
         """What the providers that were used in this turn want said under the answer."""
         return tuple(self._notices)
 
-    def chat(self, prompts: Sequence[Prompt], *, max_tokens: int | None = None) -> AsyncGenerator[str, None]:
+    @property
+    def used(self) -> tuple[Usage, ...]:
+        """What the calls of this turn have used so far, in order."""
+        return tuple(self._used)
+
+    def serves(self, role: Role) -> bool:
+        """Whether there is a model for this role."""
+        return self._models.serves(role)
+
+    async def chat(self, prompts: Sequence[Prompt], *, max_tokens: int | None = None) -> AsyncGenerator[str, None]:
         """The answer, piece by piece. With pictures among the prompts, from the model that looks at pictures.
 
         Raises a `ModelError`; after some text a `Truncated` or a `Refused`, and the text stays.
         """
-        stream = self._chat(prompts, max_tokens)
+        async with aclosing(self.converse(prompts, max_tokens=max_tokens)) as pieces:
+            async for piece in pieces:
+                if isinstance(piece, str):
+                    yield piece
+
+    def converse(
+        self, prompts: Sequence[Prompt], *, tools: Sequence[Tool] = (), max_tokens: int | None = None
+    ) -> AsyncGenerator[str | ToolCall, None]:
+        """The same as `chat`, with tools that the model may call. Who asks has to run them and ask again."""
+        stream = self._chat(prompts, max_tokens, tools)
         self._streams.append(stream)
         return stream
 
-    async def image(self, prompt: str, *, size: str = "", quality: str = "", count: int = 1) -> list[Attachment]:
-        """Pictures of what `prompt` says, as attachments with bytes. `size` as "1024x1024"."""
+    async def image(
+        self,
+        prompt: str,
+        *,
+        size: str = "",
+        quality: str = "",
+        count: int = 1,
+        style: str = "",
+        edits: Sequence[Attachment] = (),
+        preview: Callable[[Attachment], None] | None = None,
+    ) -> list[Attachment]:
+        """Pictures of what `prompt` says, as attachments with bytes. `size` as "1024x1024".
+
+        With `edits`, which have their bytes, those pictures as `prompt` wants them changed. `preview` is told of
+        unfinished pictures, where the server shows any.
+        """
         return await self._once(
             "image",
-            lambda provider, model: provider.image(model, prompt, size=size, quality=quality, count=count),
+            lambda provider, model: provider.image(
+                model, prompt, size=size, quality=quality, count=count, style=style, edits=edits, preview=preview
+            ),
             Usage("", "", "image", pictures=count),
         )
 
-    async def transcribe(self, sound: Attachment, *, language: str = "") -> Transcript:
-        """What is said in a sound that has its bytes; an empty text where nothing is."""
+    async def transcribe(self, sound: Attachment, *, language: str = "", words: str = "") -> Transcript:
+        """What is said in a sound that has its bytes; an empty text where nothing is.
+
+        `words` are names and words that may come up, or what was said just before.
+        """
         return await self._once(
             "speech",
-            lambda provider, model: provider.transcribe(model, sound, language=language),
+            lambda provider, model: provider.transcribe(model, sound, language=language, words=words),
             Usage("", "", "speech", seconds=sound.seconds or 0.0),
+        )
+
+    async def speak(self, text: str, *, voice: str = "", language: str = "") -> Attachment:
+        """`text` read aloud: a sound with its bytes."""
+        return await self._once(
+            "voice",
+            lambda provider, model: provider.speak(model, text, voice=voice, language=language),
+            Usage("", "", "voice", input_tokens=estimate_tokens([Prompt("user", text)])),
+        )
+
+    async def moderate(self, text: str, pictures: Sequence[Attachment] = ()) -> Verdict:
+        """Whether something should not be shown."""
+        return await self._once(
+            "moderate",
+            lambda provider, model: provider.moderate(model, text, pictures),
+            Usage("", "", "moderate", input_tokens=estimate_tokens([Prompt("user", text)])),
         )
 
     async def embed(self, texts: Sequence[str]) -> list[list[float]]:
@@ -166,7 +230,9 @@ class TurnModels:
         for stream in self._streams:
             await stream.aclose()
 
-    async def _chat(self, prompts: Sequence[Prompt], max_tokens: int | None) -> AsyncGenerator[str, None]:
+    async def _chat(
+        self, prompts: Sequence[Prompt], max_tokens: int | None, tools: Sequence[Tool]
+    ) -> AsyncGenerator[str | ToolCall, None]:
         role: Role = "vision" if any(prompt.pictures for prompt in prompts) else "chat"
         attempts = _Attempts(role, self._models, self._waiting)
         await self._ask_leave()
@@ -176,10 +242,10 @@ class TurnModels:
             try:
                 provider, model = await attempts.current()
                 self._notice(provider)
-                async with aclosing(self._metered(provider, model, prompts, role, max_tokens)) as pieces:
-                    async for text in pieces:
+                async with aclosing(self._metered(provider, model, prompts, role, max_tokens, tools)) as pieces:
+                    async for piece in pieces:
                         said = True
-                        yield text
+                        yield piece
             except ModelError as error:
                 if said:
                     raise
@@ -193,24 +259,31 @@ class TurnModels:
                 return
 
     async def _metered(
-        self, provider: Provider, model: str, prompts: Sequence[Prompt], role: Role, max_tokens: int | None
-    ) -> AsyncGenerator[str, None]:
+        self,
+        provider: Provider,
+        model: str,
+        prompts: Sequence[Prompt],
+        role: Role,
+        max_tokens: int | None,
+        tools: Sequence[Tool],
+    ) -> AsyncGenerator[str | ToolCall, None]:
         told, answered, size = False, True, 0
         try:
-            async with aclosing(provider.chat(model, prompts, role=role, max_tokens=max_tokens)) as pieces:
+            answer = provider.chat(model, prompts, role=role, max_tokens=max_tokens, tools=tools)
+            async with aclosing(answer) as pieces:
                 async for piece in pieces:
                     if isinstance(piece, Usage):
-                        self._record(piece)
+                        self._note(piece)
                         told = True
                     else:
-                        size += len(piece.encode("utf-8", "replace"))
+                        size += len(piece.encode("utf-8", "replace")) if isinstance(piece, str) else 1
                         yield piece
         except Exception as error:
             answered = size > 0 or isinstance(error, (BadReply, Refused, Truncated))
             raise
         finally:
             if answered and not told:
-                self._record(Usage(provider.name, model, role, estimate_tokens(prompts), -(-size // 4), estimated=True))
+                self._note(Usage(provider.name, model, role, estimate_tokens(prompts), -(-size // 4), estimated=True))
 
     async def _once(
         self, role: Role, call: Callable[[Provider, str], Awaitable[tuple[_Made, Usage]]], guess: Usage
@@ -224,13 +297,17 @@ class TurnModels:
                 try:
                     made, usage = await call(provider, model)
                 except asyncio.CancelledError:  # the server may have done the work by now
-                    self._record(replace(guess, provider=provider.name, model=model, estimated=True))
+                    self._note(replace(guess, provider=provider.name, model=model, estimated=True))
                     raise
             except ModelError as error:
                 await attempts.after(error)
             else:
-                self._record(usage)
+                self._note(usage)
                 return made
+
+    def _note(self, usage: Usage) -> None:
+        self._used.append(usage)
+        self._record(usage)
 
     async def _ask_leave(self) -> None:
         async with self._asking:

@@ -54,7 +54,7 @@ class Console(Adapter):
         self._keyboard = Keyboard()
         self._host: Host | None = None
         self._channel = Channel("console", "console", kind="direct", name="console")
-        self._person = Person(_user(), _user(), moderator=True)
+        self._person = Person(_user(), _user(), moderator=True, operator=True)
         self._waiting: dict[str, None] = {}  # questions whose answer is not complete, in order
         self._over: set[str] = set()  # questions whose answer is complete
         self._posts: dict[str, str] = {}  # nonce → message id

@@ -29,7 +29,7 @@ __all__ = ["OWNER", "Api"]
 
 log = structlog.get_logger(__name__)
 
-OWNER = Person(id="owner", name="You", moderator=True)
+OWNER = Person(id="owner", name="You", moderator=True, operator=True)
 _ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _ANY_ID = re.compile(r"[0-9a-z-]{1,64}")
 _FILE_ID = re.compile(r"web-[0-9a-f]{32}")  # other files in storage are not the page's to show

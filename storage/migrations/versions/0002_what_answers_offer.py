@@ -1,0 +1,67 @@
+"""What an answer still offers, feedback, prices, reservations, summaries and vectors."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0002"
+down_revision = "0001"
+branch_labels = None
+depends_on = None
+
+
+def _key(*, primary: bool = False) -> list[sa.Column[str]]:
+    return [
+        sa.Column("platform", sa.String(length=32), nullable=False, primary_key=primary),
+        sa.Column("tenant", sa.String(length=128), nullable=False, primary_key=primary),
+        sa.Column("channel", sa.String(length=512), nullable=False, primary_key=primary),
+    ]
+
+
+def upgrade() -> None:
+    op.add_column("inbox", sa.Column("person", sa.String(length=256), nullable=False, server_default=""))
+    op.add_column("inbox", sa.Column("reserved", sa.BigInteger(), nullable=False, server_default="0"))
+    op.create_index("inbox_person", "inbox", ["platform", "tenant", "person", "received_at"], unique=False)
+    op.create_index("inbox_received", "inbox", ["received_at"], unique=False)
+    op.add_column("bills", sa.Column("cached_tokens", sa.Integer(), nullable=False, server_default="0"))
+    op.add_column("bills", sa.Column("cost", sa.BigInteger(), nullable=True))
+    op.create_index("bills_at", "bills", ["at"], unique=False)
+    op.add_column("files", sa.Column("kept", sa.Boolean(), nullable=False, server_default="0"))
+    op.create_table(
+        "answers",
+        sa.Column("heard", sa.Integer(), sa.ForeignKey("inbox.id", ondelete="CASCADE"), primary_key=True),
+        *_key(),
+        sa.Column("person", sa.String(length=256), nullable=False),
+        sa.Column("skill", sa.String(length=64), nullable=False),
+        sa.Column("question", sa.Text(), nullable=False),
+        sa.Column("buttons", sa.JSON(), nullable=False),
+        sa.Column("about", sa.JSON(), nullable=True),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+    )
+    op.create_index("answers_channel", "answers", ["platform", "tenant", "channel", "heard"], unique=False)
+    op.create_index("answers_at", "answers", ["at"], unique=False)
+    op.create_table(
+        "feedback",
+        sa.Column("heard", sa.Integer(), primary_key=True),
+        sa.Column("person", sa.String(length=256), primary_key=True),
+        *_key(),
+        sa.Column("verdict", sa.String(length=16), nullable=False),
+        sa.Column("words", sa.Text(), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+    )
+    op.create_table(
+        "summaries",
+        *_key(primary=True),
+        sa.Column("upto", sa.Integer(), nullable=False),
+        sa.Column("text", sa.Text(), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+    )
+    op.create_table(
+        "vectors",
+        sa.Column("line", sa.Integer(), sa.ForeignKey("lines.id", ondelete="CASCADE"), primary_key=True),
+        sa.Column("model", sa.String(length=256), primary_key=True),
+        sa.Column("vector", sa.LargeBinary(), nullable=False),
+    )
+
+
+def downgrade() -> None:
+    raise RuntimeError("Put a backup from before the upgrade in place of the database.")

@@ -1,0 +1,129 @@
+"""What an answer goes on offering after it was given: buttons, what its skill kept, the question itself."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import Connection, insert, select
+from sqlalchemy.dialects.sqlite import insert as upsert
+
+from storage.records import File, Given, Offer
+from storage.shelf import Shelf
+from storage.tables import answers, feedback, files, inbox, posts
+
+__all__ = ["Offers", "put_offer"]
+
+_GIVEN = (
+    answers.c.heard,
+    inbox.c.event,
+    answers.c.person,
+    answers.c.skill,
+    answers.c.question,
+    answers.c.buttons,
+    answers.c.about,
+    inbox.c.state,
+)
+
+
+class Offers(Shelf):
+    """The part of the store that presses and replies ask."""
+
+    async def given(self, key: tuple[str, str, str], message_id: str) -> Given | None:
+        """The answer that this message of the bot's is a part of, or None when it offers nothing (any more)."""
+        return await self._given(key, posts.c.message_id == message_id)
+
+    async def given_to(self, key: tuple[str, str, str], heard: int) -> Given | None:
+        """The answer to a question of this channel's, or None."""
+        return await self._given(key, answers.c.heard == heard)
+
+    async def _given(self, key: tuple[str, str, str], which: Any) -> Given | None:
+        statement = (
+            select(*_GIVEN)
+            .join(inbox, inbox.c.id == answers.c.heard)
+            .outerjoin(posts, posts.c.heard == answers.c.heard)
+            .where(
+                which,
+                answers.c.platform == key[0],
+                answers.c.tenant == key[1],
+                answers.c.channel == key[2],
+            )
+            .order_by(answers.c.heard.desc())
+            .limit(1)
+        )
+
+        def work(connection: Connection) -> Given | None:
+            row = connection.execute(statement).one_or_none()
+            return Given(*row) if row else None
+
+        return await self.database.read(work)
+
+    async def kept_files(self, heard: int) -> tuple[File, ...]:
+        """The files that a skill kept with its answer, in order."""
+        statement = (
+            select(files.c.id, files.c.name, files.c.media_type, files.c.data, files.c.alt)
+            .where(files.c.heard == heard, files.c.kept)
+            .order_by(files.c.id)
+        )
+
+        def work(connection: Connection) -> tuple[File, ...]:
+            return tuple(File(*row) for row in connection.execute(statement))
+
+        return await self.database.read(work)
+
+    async def judge(self, key: tuple[str, str, str], heard: int, person: str, verdict: str, words: str) -> None:
+        """Remember what a person thinks of an answer; thinking again replaces it."""
+        value = {"verdict": verdict, "words": words, "at": datetime.now(UTC)}
+
+        def work(connection: Connection) -> None:
+            connection.execute(
+                upsert(feedback)
+                .values(heard=heard, person=person, platform=key[0], tenant=key[1], channel=key[2], **value)
+                .on_conflict_do_update(index_elements=["heard", "person"], set_=value)
+            )
+
+        await self.database.write(work)
+
+
+def put_offer(
+    connection: Connection, heard: int, key: tuple[str, str, str], offer: Offer, *, person: str, skill: str
+) -> None:
+    """Keep what an answer offers, in the transaction that keeps the answer."""
+    now = datetime.now(UTC)
+    connection.execute(
+        upsert(answers)
+        .values(
+            heard=heard,
+            platform=key[0],
+            tenant=key[1],
+            channel=key[2],
+            person=person,
+            skill=skill,
+            question=offer.question,
+            buttons=offer.buttons,
+            about=offer.about,
+            at=now,
+        )
+        .on_conflict_do_update(
+            index_elements=["heard"],
+            set_={
+                "skill": skill,
+                "question": offer.question,
+                "buttons": offer.buttons,
+                "about": offer.about,
+                "at": now,
+            },
+        )
+    )
+    connection.execute(files.delete().where(files.c.heard == heard, files.c.kept))
+    for file in offer.files:
+        connection.execute(
+            insert(files).values(
+                id=file.id,
+                name=file.name,
+                media_type=file.media_type,
+                alt=file.alt,
+                data=file.data,
+                at=now,
+                heard=heard,
+                kept=True,
+            )
+        )
