@@ -9,7 +9,7 @@ import json
 import secrets
 import time
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -23,7 +23,7 @@ from bot.messages import Attachment, Button, Channel, Keep, Kept, Message, Perso
 from bot.metrics import SECONDS, TURNS
 from bot.models import Models, TurnModels
 from bot.policy import choice_of, permit, settings_of
-from bot.routing import choose
+from bot.routing import FALLBACK, choose
 from bot.skill import Piece, Pieces, Skill, Turn
 from bot.turns import Once, Running, Tally, packed
 from bot.watchdog import SkillBlocked
@@ -136,10 +136,22 @@ class Conversation:
         checked = choice_of(person, self._skills.get(skill), chosen)
         await self._store.choose(key, skill, {**await self._store.chosen_at(key, skill), **checked})
 
+    def is_plain(self, message: Message) -> bool:
+        """Whether it is nothing but words for the chat, which can be answered together with others."""
+        if message.attachments or message.quote or message.skill or message.private or message.author.operator:
+            return False
+        with contextlib.suppress(UserError):
+            return choose(message, self._skills).skill.name == FALLBACK
+        return False
+
+    def resends(self, channel: Channel) -> bool:
+        """Whether what cannot be taken from this channel just now comes again."""
+        return self._adapters[channel.platform].limits(channel).resends
+
     async def excuse(self, message: Message) -> None:
         """Tell somebody that their question could not even be stored, unless their platform sends it again."""
         adapter = self._adapters[message.channel.platform]
-        if adapter.limits(message.channel).resends:
+        if self.resends(message.channel):
             return
         try:
             # Not the nonce of the answer: the question may yet be heard again, and answered.
@@ -204,14 +216,13 @@ class Conversation:
 
     async def _history(self, message: Message, limit: int, since: datetime | None = None) -> tuple[Said, ...]:
         """What was said before this message, which may have been answered once already."""
-        before = itertools.takewhile(
-            lambda line: line.message_id != message.id, await self._store.history(message.channel.key, limit)
-        )
-        return tuple(
+        lines = await self._store.history(message.channel.key, limit)
+        earlier = [
             Said(line.role, line.text, line.author, line.author_id, line.message_id, line.at)
-            for line in before
-            if since is None or (line.at is not None and line.at > since)
-        )
+            for line in itertools.takewhile(lambda line: line.message_id != message.id, lines)
+        ]
+        said = [*earlier, *message.before][-limit:]
+        return tuple(each for each in said if since is None or (each.at is not None and each.at > since))
 
     async def _kept_with(self, message: Message) -> Kept | None:
         """What a skill kept with the answer that this message replies to."""
@@ -243,6 +254,10 @@ class Conversation:
         Of a question that is withdrawn only the cost is remembered.
         """
         said = [
+            *(
+                Line(each.role, each.text, each.message_id, each.author_id, each.author, each.at)
+                for each in message.before
+            ),
             Line(
                 "user",
                 _with_marks(message.text, message.attachments),
@@ -250,7 +265,7 @@ class Conversation:
                 message.author.id,
                 message.author.name,
                 message.sent_at,
-            )
+            ),
         ]
         if not answer.empty:
             said.append(Line("assistant", _with_marks(answer.text, answer.attachments), f"re:{message.id}"))
@@ -374,7 +389,7 @@ def _offer(heard: int, message: Message, answer: Answer) -> Offer:
     """What the answer goes on offering: its buttons, what its skill kept, and the question, to answer it again."""
     kept = answer.kept or Keep({})
     return Offer(
-        packed(message),
+        packed(replace(message, before=())),  # by then the context has it
         [asdict(button) for button in answer.buttons],
         answer.kept.about if answer.kept else None,
         tuple(
