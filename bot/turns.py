@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from bot.messages import Message
+from bot.messages import Keep, Message
 from bot.metrics import MODEL_CALLS, TOKENS
 from bot.models import Usage
 from storage import Bill
@@ -77,11 +77,18 @@ class Running:
 
 
 class Tally:
-    """What one answer has used, and which skill gave it."""
+    """What one answer has used, which skill gave it, and which one kept something with it."""
 
     def __init__(self) -> None:
         self.skill = ""
+        self.keeper = ""
+        self._kept: Keep | None = None
         self.used: list[Bill] = []
+
+    def keep(self, kept: Keep, skill: str) -> None:
+        """Note which skill kept this: the first through whose hands it goes."""
+        if kept is not self._kept:
+            self._kept, self.keeper = kept, skill
 
     def add(self, usage: Usage) -> None:
         MODEL_CALLS.labels(usage.provider, usage.model, usage.role).inc()
