@@ -6,6 +6,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from bot.adapter import Limits
+from bot.budget import Quotas
 from bot.config import Config
 from bot.conversation import Conversation
 from bot.discovery import find_skills
@@ -48,13 +49,14 @@ class Room:
         skills: dict[str, Skill[Any, Any]] | None = None,
         adapter: FakeAdapter | None = None,
         load: Load | None = None,
+        quotas: Quotas | None = None,
     ) -> None:
         self.config = config
         self.store = store
         self.model = model or ScriptedModel()
         self.adapter = adapter or FakeAdapter(config, store, limits)
         self.skills = skills or {found.name: found.skill for found in find_skills() if found.skill}
-        self.conversation = Conversation(store, self.skills, models_of(self.model), {"fake": self.adapter})
+        self.conversation = Conversation(store, self.skills, models_of(self.model), {"fake": self.adapter}, quotas)
         self.dispatch = Dispatch(store, self.conversation, load)
 
     async def __aenter__(self) -> Self:
