@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from bot.markup import clean, clean_name
-from bot.messages import Attachment, Message, Quote
+from bot.messages import Attachment, Keep, Message, Quote
 from bot.metrics import MODEL_CALLS, TOKENS
 from bot.models import Usage
 from storage import Bill
@@ -96,11 +96,18 @@ class Running:
 
 
 class Tally:
-    """What one answer has used, and which skill gave it."""
+    """What one answer has used, which skill gave it, and which one kept something with it."""
 
     def __init__(self) -> None:
         self.skill = ""
+        self.keeper = ""
+        self._kept: Keep | None = None
         self.used: list[Bill] = []
+
+    def keep(self, kept: Keep, skill: str) -> None:
+        """Note which skill kept this: the first through whose hands it goes."""
+        if kept is not self._kept:
+            self._kept, self.keeper = kept, skill
 
     def add(self, usage: Usage) -> None:
         MODEL_CALLS.labels(usage.provider, usage.model, usage.role).inc()
