@@ -127,7 +127,11 @@ class Room:
 
 @dataclass(frozen=True, slots=True)
 class RoomMessage:
-    """One message in a room. `files` are the ids of its attachments, `answers` the id of the question it answers."""
+    """One message in a room. `files` are the ids of its attachments, `answers` the id of the message it answers.
+
+    `buttons` stand below an answer: `action`, `label`, and `pressed` for one that stays pressed. `replies` is the id of
+    the message that a person replied to.
+    """
 
     id: str
     room: str
@@ -139,3 +143,5 @@ class RoomMessage:
     files: tuple[str, ...] = ()
     answers: str = ""
     running: bool = False
+    buttons: tuple[dict[str, Any], ...] = ()
+    replies: str = ""

@@ -13,6 +13,7 @@ from bot.discovery import find_skills
 from bot.dispatch import Dispatch, Load
 from bot.messages import Message, Reply
 from bot.models import Prompt, Provider, Role, Tool, ToolCall, Usage
+from bot.models.provider import Detail
 from bot.skill import Skill
 from bot.testing import FakeAdapter, ScriptedModel, models_of
 from storage import Store
@@ -27,7 +28,14 @@ class Stepwise(ScriptedModel):
         self.steps = asyncio.Semaphore(0)
 
     async def chat(
-        self, model: str, prompts: Sequence[Prompt], *, role: Role, max_tokens: int | None, tools: Sequence[Tool] = ()
+        self,
+        model: str,
+        prompts: Sequence[Prompt],
+        *,
+        role: Role,
+        max_tokens: int | None,
+        tools: Sequence[Tool] = (),
+        detail: Detail = "auto",
     ) -> AsyncGenerator[str | ToolCall | Usage, None]:
         self.asked.append(list(prompts))
         for word in self.words:
