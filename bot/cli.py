@@ -1,4 +1,4 @@
-"""The command line: run · try · doctor · skills.
+"""The command line: run · try · doctor · skills · forget · export.
 
 Nothing heavy is imported before a command needs it, so that `parley --help` answers at once.
 """
@@ -109,6 +109,31 @@ def skills() -> None:
 
         log.configure("critical")
         show_skills()
+
+
+@app.command()
+def forget(
+    platform: Annotated[str, typer.Argument(help="discord, teams, web or console")],
+    person: Annotated[str, typer.Argument(help="Their id on that platform")],
+) -> None:
+    """Forget a person: what they said, and what was answered to it. Parley has to be stopped."""
+    with _reasons():
+        from bot.people import forget as forget_person
+
+        lines = _finish(forget_person(_config(), platform, person))
+        print(f"Forgotten: {lines} lines of conversation, and everything else kept of {person} on {platform}.")
+
+
+@app.command()
+def export(
+    platform: Annotated[str, typer.Argument(help="discord, teams, web or console")],
+    person: Annotated[str, typer.Argument(help="Their id on that platform")],
+) -> None:
+    """Print everything kept of a person, as JSON. Parley has to be stopped."""
+    with _reasons():
+        from bot.people import export as export_person
+
+        print(_finish(export_person(_config(), platform, person)))
 
 
 def _config() -> "Config":

@@ -125,6 +125,18 @@ class Config(BaseSettings):
         description="How long running answers may still take when Parley is stopped",
     )
 
+    # How long what people say is kept
+    keep_days: int = Field(
+        30, ge=1, le=3650, validation_alias="PARLEY_KEEP_DAYS", description="Days for which what was said is remembered"
+    )
+    keep_messages: int = Field(
+        200,
+        ge=10,
+        le=100_000,
+        validation_alias="PARLEY_KEEP_MESSAGES",
+        description="Newest messages of a channel that are remembered, people's and the bot's",
+    )
+
     # How much people may ask for; moderators may lower it for their community
     turns_per_minute: int = Field(
         10, ge=1, validation_alias="PARLEY_TURNS_PER_MINUTE", description="Questions of one person in a minute"

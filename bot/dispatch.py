@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import orjson
 import structlog
 
 from bot.adapter import Overloaded, PostFailed
@@ -17,7 +18,7 @@ from bot.messages import Channel, Message, Person, Press, Quote, Said
 from bot.metrics import FEEDBACK, HEARD
 from bot.turns import Running, cleaned, packed, unpacked
 from bot.waiting import Load, Turn, Waiting, WaitingTurn
-from storage import Given, Heard, Store
+from storage import Given, Heard, Store, erase, export, note_left
 
 __all__ = ["Dispatch", "Load"]
 
@@ -259,6 +260,24 @@ class Dispatch:
         """Set what a moderator chose. Raises `UserError`."""
         await self._conversation.configure(channel, person, skill, chosen, everywhere=everywhere)
         log.info("settings changed", platform=channel.platform, skill=skill, everywhere=everywhere)
+
+    async def export(self, person: Person, channel: Channel) -> bytes:
+        """Everything kept of a person on the channel's platform, as JSON."""
+        return orjson.dumps(await export(self._store, channel.platform, person.id), option=orjson.OPT_INDENT_2)
+
+    async def forget(self, person: Person, channel: Channel) -> int:
+        """Forget a person on the channel's platform, and end what is being answered to them."""
+        for running in self._waiting.everything():
+            message = running.message
+            if message.author.id == person.id and message.channel.platform == channel.platform:
+                running.withdraw()
+        lines = await erase(self._store, channel.platform, person.id)
+        log.info("a person was forgotten", platform=channel.platform, lines=lines)
+        return lines
+
+    async def left(self, platform: str, tenant: str, *, back: bool = False) -> None:
+        """The bot was removed from a community, or is back there."""
+        await note_left(self._store, platform, tenant, back=back)
 
     # What the application calls.
 

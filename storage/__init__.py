@@ -1,6 +1,8 @@
 """Where everything is kept. It knows nothing of bots: strings and small records in, strings and small records out."""
 
 from storage.engine import Database, InUse, StorageError, WrongAddress
+from storage.privacy import erase, export, note_left
+from storage.purge import Kept, purge
 from storage.records import Bill, File, Given, Heard, Line, Offer, Post, Room, RoomMessage, Used
 from storage.rooms import Rooms
 from storage.store import Store, open_store
@@ -12,6 +14,7 @@ __all__ = [
     "Given",
     "Heard",
     "InUse",
+    "Kept",
     "Line",
     "Offer",
     "Post",
@@ -22,5 +25,9 @@ __all__ = [
     "Store",
     "Used",
     "WrongAddress",
+    "erase",
+    "export",
+    "note_left",
     "open_store",
+    "purge",
 ]

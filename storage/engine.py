@@ -45,6 +45,7 @@ class WrongAddress(StorageError):
 class _Write:
     work: Work[Any]
     done: "asyncio.Future[Any]"
+    alone: bool = False  # in no transaction
     result: Any = None
     error: BaseException | None = None
 
@@ -130,6 +131,22 @@ class Database:
         self._queue.put(_Write(work, done))
         return await done
 
+    async def checkpoint(self) -> None:
+        """Move everything written into the file itself and empty the log beside it, unless somebody is reading."""
+
+        def work(connection: Connection) -> None:
+            driver = connection.connection.driver_connection
+            if driver is not None:
+                driver.execute("PRAGMA busy_timeout = 100")
+                driver.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+                driver.execute(f"PRAGMA busy_timeout = {_BUSY_SECONDS * 1000}")
+
+        if self._writer is None:
+            raise StorageError("The database is closed.")
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._queue.put(_Write(work, done, alone=True))
+        await done
+
     async def read(self, work: Work[T]) -> T:
         """Run `work` on a reading connection."""
         engine, readers = self._engine, self._readers
@@ -151,11 +168,15 @@ class Database:
                 while len(group) < _GROUP and not self._queue.empty():
                     group.append(self._queue.get())
                 closing = None in group
-                writes = [write for write in group if write is not None]
+                writes = [write for write in group if write is not None and not write.alone]
                 if writes and not _committed(connection, writes):
                     for write in writes:  # each for itself, so that only those fail that cannot be done
                         _committed(connection, [write])
                 _tell(writes)
+                alone = [write for write in group if write is not None and write.alone]
+                for write in alone:
+                    _done(connection, write)
+                _tell(alone)
 
     async def close(self) -> None:
         """Finish what is queued, close every connection and give the file free."""
@@ -185,6 +206,14 @@ def _committed(connection: Connection, group: list[_Write]) -> bool:
     for write in group:
         write.error = None
     return True
+
+
+def _done(connection: Connection, write: _Write) -> None:
+    """Do something that is no transaction."""
+    try:
+        write.result = write.work(connection)
+    except Exception as error:  # noqa: BLE001 - it belongs to whoever asked for it
+        write.error = error
 
 
 def _tell(writes: list[_Write]) -> None:
