@@ -108,7 +108,7 @@ class Parley:
             async with asyncio.timeout(2):
                 await self.store.ping()
         except Exception as error:  # noqa: BLE001 - whatever it is, storage is not ready
-            found["storage"] = type(error).__name__
+            found["storage"] = self.store.trouble or type(error).__name__
         if self.watchdog.lag > MOST_LAG_SECONDS:
             found["event loop"] = f"stood still for {self.watchdog.lag:.1f} s"
         return found

@@ -28,7 +28,7 @@ from bot.routing import FALLBACK, choose
 from bot.skill import Skill
 from bot.turns import Once, Running, Tally, packed
 from bot.watchdog import SkillBlocked
-from storage import File, Heard, Line, Offer, Store
+from storage import File, Heard, Line, Offer, StorageError, StorageTrouble, Store
 
 __all__ = ["Conversation"]
 
@@ -99,7 +99,10 @@ class Conversation:
 
         async def posted(part: int, message_id: str) -> None:
             running.shown[part] = message_id
-            await self._store.posted(running.heard, part, message_id)
+            try:
+                await self._store.posted(running.heard, part, message_id)
+            except Exception:
+                log.exception("where an answer is shown could not be kept", heard=running.heard)
 
         delivery = Delivery(adapter, message, answer, begin=begin, posted=posted, shown=running.shown)
         models = self._models.for_turn(record=used, before=leave, waiting=delivery.add)
@@ -119,6 +122,10 @@ class Conversation:
         except UserError as error:
             outcome = "explained"
             answer.add_sentence(str(error))
+        except (StorageError, StorageTrouble):
+            outcome = "failed"
+            log.exception("storage failed during a turn", heard=running.heard)
+            answer.add_sentence(NOT_STORED)
         except SkillBlocked:
             outcome = "cut off"
             answer.add_sentence(CUT_OFF.format(bill.skill))
@@ -140,6 +147,7 @@ class Conversation:
         except Exception:
             log.exception("an answer could not be kept", heard=running.heard)
             answer.footers.append(NOT_KEPT)  # but it is shown: nobody is left in front of half an answer
+            begin.done = running.told = True
         spending.settle()
         await self._deliver(running.heard, message, delivery)
         SECONDS.labels(message.channel.platform).observe(time.monotonic() - began)

@@ -1,6 +1,7 @@
 """One turn at a time in a channel, many channels at once. What platforms report comes in here, as the `Host`."""
 
 import asyncio
+import contextlib
 from collections import OrderedDict
 from collections.abc import Coroutine, Iterable, Mapping
 from dataclasses import replace
@@ -351,6 +352,8 @@ class Dispatch:
         except Exception:
             # The question stays in the inbox; the other channels and the next question here are not its victims.
             log.exception("a turn failed", heard=running.heard, platform=running.message.channel.platform)
+            if running.told:
+                self._start(self._close_later(running.heard), "closing", self._later)
         finally:
             self._waiting.done(waiting)
             self._begin_turns()
@@ -398,6 +401,14 @@ class Dispatch:
             except PostFailed as error:
                 log.warning("an answer still waits for its platform", heard=heard_id, reason=str(error))
             else:
+                return
+
+    async def _close_later(self, heard_id: int) -> None:
+        """Close a question whose author was told of trouble with the storage, once that is over."""
+        for seconds in RETRY_SECONDS:
+            await asyncio.sleep(seconds)
+            with contextlib.suppress(Exception):
+                await self._store.finish(heard_id, "failed")
                 return
 
     def _start(

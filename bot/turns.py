@@ -40,6 +40,7 @@ class Running:
     stopped: str = ""
     withdrawn: bool = False
     changed: bool = False
+    told: bool = False  # that nothing could be kept: it is not to be answered again
     admitted: bool = False  # it is counted among what its author may ask
     shown: dict[int, str] = field(default_factory=dict)
     _speaking: "asyncio.Task[None] | None" = None

@@ -1,6 +1,6 @@
 """Where everything is kept. It knows nothing of bots: strings and small records in, strings and small records out."""
 
-from storage.engine import Database, InUse, StorageError, WrongAddress
+from storage.engine import Database, InUse, StorageError, StorageTrouble, WrongAddress
 from storage.privacy import erase, export, note_left
 from storage.purge import Kept, purge
 from storage.records import Bill, File, Given, Heard, Line, Offer, Post, Room, RoomMessage, Used
@@ -22,6 +22,7 @@ __all__ = [
     "RoomMessage",
     "Rooms",
     "StorageError",
+    "StorageTrouble",
     "Store",
     "Used",
     "WrongAddress",
