@@ -202,6 +202,17 @@ class Config(BaseSettings):
         validation_alias="PARLEY_TEAMS_LOGIN_URL",
         description="Where the Teams bot signs in (sovereign clouds)",
     )
+    discord_guild: str = Field(
+        "",
+        pattern=r"^(\d{15,20})?$",
+        validation_alias="PARLEY_DISCORD_GUILD",
+        description="Id of the only Discord server that is told the commands, for development",
+    )
+    discord_moderator_roles: _Listed = Field(
+        (),
+        validation_alias="PARLEY_DISCORD_MODERATOR_ROLES",
+        description="Ids of Discord roles whose members are moderators of the bot",
+    )
     discord_api: str = Field(
         "",
         validation_alias="PARLEY_DISCORD_API",
@@ -218,6 +229,7 @@ class Config(BaseSettings):
         "moderate_model",
         "teams_tenants",
         "teams_service_hosts",
+        "discord_moderator_roles",
         mode="before",
     )
     @classmethod

@@ -225,6 +225,7 @@ class Dispatch:
             quote=Quote(press.message_id),
             skill=button["skill"] or given.skill,
             request=button["request"],
+            private=press.private,
             reply_to=press.message_id,
         )
         await self._hear(cleaned(asked), pressed=True)
