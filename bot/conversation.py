@@ -7,7 +7,7 @@ import contextlib
 import json
 import secrets
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Coroutine, Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
@@ -18,10 +18,12 @@ from bot.adapter import Adapter, Gone, PostFailed
 from bot.asking import CUT_OFF, Asking, settings_key
 from bot.delivery import Answer, Delivery, nonce_of
 from bot.errors import UserError
+from bot.memory import TOKENS, Memory
 from bot.messages import Attachment, Button, Channel, Keep, Message, Person, Reply
 from bot.metrics import SECONDS, TURNS
 from bot.models import Models, TurnModels
 from bot.policy import choice_of, settings_of
+from bot.prompting import as_said, with_marks
 from bot.skill import Skill
 from bot.turns import Once, Running, Tally, packed
 from bot.watchdog import SkillBlocked
@@ -47,13 +49,20 @@ class Conversation:
     """Answers messages: one at a time for each channel (see `bot.dispatch`), any number of channels at once."""
 
     def __init__(
-        self, store: Store, skills: Mapping[str, Skill[Any, Any]], models: Models, adapters: Mapping[str, Adapter]
+        self,
+        store: Store,
+        skills: Mapping[str, Skill[Any, Any]],
+        models: Models,
+        adapters: Mapping[str, Adapter],
+        *,
+        tokens: int = TOKENS,
     ) -> None:
         self._store = store
         self._skills = skills
         self._models = models
         self._adapters = adapters
-        self._asking = Asking(store, skills, adapters)
+        self._memory = Memory(store, models, tokens)
+        self._asking = Asking(store, self._memory, skills, adapters)
 
     def cut_off(self, skill: str) -> None:
         """Switch a skill off until the next start: it kept everybody else waiting."""
@@ -112,6 +121,10 @@ class Conversation:
         await self._deliver(running.heard, message, delivery)
         SECONDS.labels(message.channel.platform).observe(time.monotonic() - began)
         TURNS.labels(message.channel.platform, outcome).inc()
+
+    def afterwards(self, channel: Channel) -> Coroutine[None, None, None] | None:
+        """What is left to do in a channel after an answer, when nobody waits for it; `None` for nothing."""
+        return self._memory.summarise(channel) if self._memory.due(channel) else None
 
     async def choices(self, channel: Channel) -> dict[str, dict[str, Any]]:
         """Every setting of every skill in this channel, as it is now."""
@@ -173,7 +186,7 @@ class Conversation:
         said = [
             Line(
                 "user",
-                _with_marks(message.text, message.attachments),
+                as_said(message, bill.documents),
                 message.id,
                 message.author.id,
                 message.author.name,
@@ -181,7 +194,7 @@ class Conversation:
             )
         ]
         if not answer.empty:
-            said.append(Line("assistant", _with_marks(answer.text, answer.attachments), f"re:{message.id}"))
+            said.append(Line("assistant", with_marks(answer.text, answer.attachments), f"re:{message.id}"))
         files = [
             File(f"{heard}-{number}", each.name, each.media_type, each.data, each.alt)
             for number, each in enumerate(answer.attachments)
@@ -284,10 +297,3 @@ def _offer(heard: int, message: Message, answer: Answer, keeper: str) -> Offer:
         ),
         keeper if answer.kept else "",
     )
-
-
-def _with_marks(text: str, attachments: Sequence[Attachment]) -> str:
-    """What was said, with a mark for each file that came with it, as a reader of the channel sees them."""
-    kinds = {"image": "picture", "audio": "voice note", "video": "video"}
-    marks = [f"[{kinds.get(each.kind, 'file')}: {each.alt or each.name}]" for each in attachments]
-    return "\n".join([text, *marks]).strip()

@@ -279,6 +279,8 @@ class Dispatch:
     async def _take(self, key: _Key, running: Running, turn: _Turn) -> None:
         try:
             await turn(running)
+            if (afterwards := self._conversation.afterwards(running.message.channel)) is not None:
+                self._start(afterwards, "afterwards")
         except PostFailed as error:
             log.warning("an answer waits for its platform", heard=running.heard, reason=str(error))
             self._start(self._deliver_later(running.heard), "delivery", self._later)

@@ -17,14 +17,14 @@ from bot.errors import UserError
 from bot.messages import Attachment, Button, Footer, Keep, Kept, Message, Preview, Said, Status
 
 if TYPE_CHECKING:
+    from bot.media.documents import Document
+    from bot.memory import Remembered
     from bot.models import Prompt, TurnModels
 
 __all__ = ["Piece", "Pieces", "Request", "Settings", "Skill", "Turn"]
 
 Piece = str | Attachment | Footer | Status | Preview | Button | Keep
 Pieces = AsyncIterator[Piece]
-
-_HISTORY_BYTES = 48_000  # of earlier conversation shown to a model: about 12,000 tokens
 
 
 class Settings(BaseModel):
@@ -68,10 +68,14 @@ class Turn(Generic[S, R]):
     skills: Mapping[str, str]
     kept: Kept | None
     _read: Callable[[Attachment], Awaitable[Attachment]]
+    _documents: "Callable[[], Awaitable[tuple[Document, ...]]]"
+    _pictures: Callable[[], Awaitable[tuple[Attachment, ...]]]
     _ask: Callable[[str, str, Mapping[str, Any] | None], Pieces]
     _chat: "Callable[[Sequence[Prompt]], Pieces]"
     _recall: Callable[[str], Awaitable[Kept | None]]
     _earlier: Callable[[int, datetime | None], Awaitable[tuple[Said, ...]]]
+    _remembered: "Remembered"
+    _shown: list[str]
 
     def attached(self, *kinds: str) -> tuple[Attachment, ...]:
         """The attachments of these kinds (`image`, `audio` …): of the message, else of the one it replies to."""
@@ -83,6 +87,18 @@ class Turn(Generic[S, R]):
     async def read(self, attachment: Attachment) -> Attachment:
         """The attachment with its bytes. Raises `UserError` when it is too large or cannot be had any more."""
         return await self._read(attachment)
+
+    async def documents(self) -> "tuple[Document, ...]":
+        """What the files say that came with the message or with what it replies to, as far as it is text of any kind:
+        PDF, Word, tables, code, mail … One that cannot be read says why in its `trouble`.
+        """
+        return await self._documents()
+
+    async def pictures(self) -> tuple[Attachment, ...]:
+        """The pictures that came with the message or with what it replies to, at most four, with their bytes; none
+        where no model looks at pictures.
+        """
+        return await self._pictures()
 
     def ask(self, skill: str, text: str, request: Mapping[str, Any] | None = None) -> Pieces:
         """What another skill answers to `text`, or to a `request`, under the same rules and on the same bill."""
@@ -106,25 +122,31 @@ class Turn(Generic[S, R]):
         """
         return await self._earlier(limit, since)
 
-    def prompts(self, system: str, *, pictures: tuple[Attachment, ...] = (), text: str | None = None) -> "list[Prompt]":
+    def prompts(
+        self,
+        system: str,
+        *,
+        pictures: tuple[Attachment, ...] = (),
+        documents: "Sequence[Document]" = (),
+        text: str | None = None,
+    ) -> "list[Prompt]":
         """The conversation as a chat model wants it: `system`, what was said before, and the question.
 
-        In channels that several people share, each line begins with its author's name. Older lines are left out in
-        big steps, so that a model server can reuse what it has already read.
+        In channels that several people share, each line begins with its author's name. The question comes with what it
+        replies to, and with `documents`. Older lines are left out in big steps, so that a model server can reuse what
+        it has already read; what they said is there in short, and the answer says so where it is not.
         """
-        from bot.models import Prompt
+        from bot.prompting import prompts_of
 
-        shared = self.message.channel.kind != "direct"
-        prompts = [Prompt("system", system)]
-        for said in _newest(self.history):
-            named = shared and said.role == "user" and said.author
-            prompts.append(Prompt(said.role, f"{_name(said.author)}: {said.text}" if named else said.text))
-        asked = self.message.text if text is None else text
-        if self.message.quote and self.message.quote.text:
-            author = self.message.quote.author
-            asked = f"{_quoted(self.message.quote.text, author.name if author else '')}\n\n{asked}"
-        prompts.append(Prompt("user", f"{_name(self.message.author.name)}: {asked}" if shared else asked, pictures))
-        return prompts
+        self._shown.append("prompts")
+        return prompts_of(
+            self.message,
+            self._remembered,
+            system,
+            text=self.message.text if text is None else text,
+            pictures=pictures,
+            documents=documents,
+        )
 
 
 class Skill(Generic[S, R]):
@@ -171,28 +193,3 @@ class Skill(Generic[S, R]):
         Raise `UserError` for whatever a person can understand and put right.
         """
         raise UserError(f"The skill “{self.name}” does not answer yet. Its author has to write `reply`.")
-
-
-def _newest(history: tuple[Said, ...]) -> tuple[Said, ...]:
-    """What fits, beginning at a multiple of a quarter of the budget, so that the beginning stays put for a while."""
-    sizes = [len(said.text.encode("utf-8", "replace")) + 16 for said in history]
-    excess = sum(sizes) - _HISTORY_BYTES
-    if excess <= 0:
-        return history
-    step = _HISTORY_BYTES // 4
-    drop = -(-excess // step) * step
-    for index, size in enumerate(sizes):
-        drop -= size
-        if drop <= 0:
-            return history[index + 1 :]
-    return ()
-
-
-def _name(name: str) -> str:
-    """A name as data: one line, and short, so that it cannot pass for something else."""
-    return " ".join(name.split())[:80].replace(":", "") or "somebody"
-
-
-def _quoted(text: str, author: str) -> str:
-    lines = "\n".join(f"> {line}" for line in text[:4000].splitlines())
-    return f"In reply to {_name(author)}:\n{lines}" if author else f"In reply to:\n{lines}"

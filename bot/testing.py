@@ -45,7 +45,7 @@ class ScriptedModel(Provider):
         hears: str = "hello from a voice note",
         flags: Sequence[str] = (),
     ) -> None:
-        self.says = list(says) or [lambda prompts: f"You said: {prompts[-1].text}"]
+        self.says = list(says) or [lambda prompts: f"You said: {prompts[-1].words}"]
         self.draws = draws
         self.hears = hears
         self.flags = tuple(flags)

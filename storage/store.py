@@ -10,15 +10,16 @@ from sqlalchemy import Connection, bindparam, delete, func, insert, or_, select,
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from storage.engine import Database
+from storage.memory import Forgotten, Memory, summary_in
 from storage.migrate import migrate
-from storage.offers import Offers, put_offer
+from storage.offers import put_offer
 from storage.records import Bill, File, Heard, Line, Offer, Post, State
 from storage.tables import answers, bills, files, inbox, lines, posts
 
 __all__ = ["Store", "open_store"]
 
 
-MOST_LINES = 100  # of a channel's context, kept in memory for the channels used last
+MOST_LINES = 300  # of a channel's context, kept in memory for the channels used last
 _RECENT_CHANNELS = 500
 
 _UNDONE: tuple[State, ...] = ("received", "running", "answered")
@@ -49,13 +50,14 @@ _SAID = insert(lines)
 _USED = insert(bills)
 
 
-class Store(Offers):
+class Store(Memory):
     """The open store. Every method that writes returns after its commit."""
 
     def __init__(self, database: Database) -> None:
         super().__init__(database)
         # This process is the only one that writes, so what it read or wrote last is what is there.
         self._recent: OrderedDict[tuple[str, str, str], deque[Line]] = OrderedDict()
+        self._summaries: dict[tuple[str, str, str], str] = {}  # of the same channels
 
     async def close(self) -> None:
         await self.database.close()
@@ -268,7 +270,7 @@ class Store(Offers):
     # The context of a channel.
 
     async def history(self, key: tuple[str, str, str], limit: int) -> list[Line]:
-        """The newest `limit` lines of a channel, at most `MOST_LINES`, oldest first."""
+        """The newest `limit` lines of a channel that its summary does not cover, at most `MOST_LINES`, oldest first."""
         recent = self._recent.get(key)
         if recent is None:
             statement = (
@@ -286,16 +288,30 @@ class Store(Offers):
                 .limit(MOST_LINES)
             )
 
-            def work(connection: Connection) -> list[Line]:
-                return [Line(*row) for row in connection.execute(statement)][::-1]
+            def work(connection: Connection) -> tuple[str, list[Line]]:
+                upto, summary = summary_in(connection, key)
+                return summary, [Line(*row) for row in connection.execute(statement.where(lines.c.id > upto))][::-1]
 
-            recent = deque(await self.database.read(work), MOST_LINES)
-            self._recent[key] = recent
+            summary, found = await self.database.read(work)
+            recent = deque(found, MOST_LINES)
+            self._recent[key], self._summaries[key] = recent, summary
             if len(self._recent) > _RECENT_CHANNELS:
-                self._recent.popitem(last=False)
+                self._summaries.pop(self._recent.popitem(last=False)[0], None)
         else:
             self._recent.move_to_end(key)
         return list(recent)[-limit:]
+
+    async def summary(self, key: tuple[str, str, str]) -> str:
+        """What was said in a channel before its `history`, in short; empty where there is no summary."""
+        if key not in self._recent:
+            await self.history(key, 1)
+        return self._summaries.get(key, "")
+
+    async def summarise(self, key: tuple[str, str, str], gone: Forgotten, text: str, used: Sequence[Bill]) -> bool:
+        """Keep a summary, and from now on only the lines after it in `history`."""
+        kept = await super().summarise(key, gone, text, used)
+        self._recent.pop(key, None)
+        return kept
 
     async def amend(self, key: tuple[str, str, str], message_id: str, text: str) -> bool:
         """A person changed what they said; `False` when nothing of it is known, or nothing changed."""

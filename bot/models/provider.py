@@ -23,6 +23,7 @@ __all__ = [
 
 Role = Literal["chat", "vision", "image", "speech", "voice", "embed", "moderate"]
 
+NOTE = "\n\n[Now: "
 _PICTURE_TOKENS = 1000  # of a picture 1024 pixels long
 _BETWEEN_TOKENS = 4  # what every message costs besides its text
 
@@ -58,6 +59,11 @@ class Prompt:
     pictures: tuple[Attachment, ...] = ()
     calls: tuple[ToolCall, ...] = ()
     call: str = ""
+
+    @property
+    def words(self) -> str:
+        """The text without the note about now that may stand below it."""
+        return self.text.partition(NOTE)[0]
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ _JOBS = {
     "fit picture": ("picture_jobs", "fit"),
     "sound facts": ("sound_jobs", "facts"),
     "convert sound": ("sound_jobs", "convert"),
+    "read document": ("document_jobs", "read"),
 }
 _BOT = Path(__file__).parents[2]
 
