@@ -3,6 +3,8 @@
 from pydantic import Field
 
 from bot.errors import UserError
+from bot.looking_back import Earlier, Found
+from bot.media import Document
 from bot.messages import (
     Attachment,
     Button,
@@ -25,8 +27,11 @@ __all__ = [
     "Attachment",
     "Button",
     "Channel",
+    "Document",
+    "Earlier",
     "Field",
     "Footer",
+    "Found",
     "Keep",
     "Kept",
     "Message",

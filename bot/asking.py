@@ -5,7 +5,6 @@ filled, and the turn is put together.
 """
 
 import contextlib
-import itertools
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -14,6 +13,7 @@ from typing import Any
 from bot.adapter import Adapter
 from bot.errors import UserError
 from bot.forms import fill
+from bot.looking_back import Earlier, Found, earlier, search
 from bot.media import Document, is_document, read_document
 from bot.media.documents import MOST_CHARACTERS
 from bot.memory import Memory, Remembered
@@ -106,9 +106,11 @@ class Asking:
         async def recall(kept_id: str) -> Kept | None:
             return await self._recall(message.channel, kept_id)
 
-        async def earlier(limit: int, since: datetime | None) -> tuple[Said, ...]:
-            read = await adapter.earlier(message.channel, limit, since)
-            return await self._history(message, limit, since) if read is None else read
+        async def look_back(limit: int, since: datetime | None) -> Earlier:
+            return await earlier(self._store, adapter, message, limit, since)
+
+        async def find(query: str, limit: int) -> tuple[Found, ...]:
+            return await search(self._store, adapter, models, message, query, limit, name)
 
         shown = list[str]()
         turn = Turn(
@@ -117,7 +119,7 @@ class Asking:
             request=fill(choice.skill.request_type, choice.words, dict(choice.given)),
             history=remembered.said,
             models=models,
-            skills={skill.name: skill.help for skill in permitted},
+            skills={skill.name: skill.help_in(message.author.locale) for skill in permitted},
             kept=kept,
             _read=read,
             _documents=documents,
@@ -125,7 +127,8 @@ class Asking:
             _ask=ask,
             _chat=chat,
             _recall=recall,
-            _earlier=earlier,
+            _earlier=look_back,
+            _search=find,
             _remembered=remembered,
             _shown=shown,
         )
@@ -165,17 +168,6 @@ class Asking:
             if tool := self._tools[skill.name]:
                 offered[skill.name] = tool
         return offered
-
-    async def _history(self, message: Message, limit: int, since: datetime | None = None) -> tuple[Said, ...]:
-        """What was said before this message, which may have been answered once already."""
-        before = itertools.takewhile(
-            lambda line: line.message_id != message.id, await self._store.history(message.channel.key, limit)
-        )
-        return tuple(
-            Said(line.role, line.text, line.author, line.author_id, line.message_id, line.at)
-            for line in before
-            if since is None or (line.at is not None and line.at > since)
-        )
 
     async def _with_what_it_follows(self, message: Message, history: Sequence[Said]) -> tuple[Message, Kept | None]:
         """The message with the answer that it replies to, or below which it was pressed, and what was kept with it."""
@@ -255,4 +247,5 @@ def _asked(message: Message, skill: str, text: str, request: Mapping[str, Any] |
         skill=skill,
         request=dict(request or {}),
         private=message.private,
+        before=message.before,
     )

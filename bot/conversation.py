@@ -8,7 +8,7 @@ import json
 import secrets
 import time
 from collections.abc import Coroutine, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -24,6 +24,7 @@ from bot.metrics import SECONDS, TURNS
 from bot.models import Models, TurnModels
 from bot.policy import choice_of, settings_of
 from bot.prompting import as_said, with_marks
+from bot.routing import FALLBACK, choose
 from bot.skill import Skill
 from bot.turns import Once, Running, Tally, packed
 from bot.watchdog import SkillBlocked
@@ -144,10 +145,22 @@ class Conversation:
         checked = choice_of(person, self._skills.get(skill), chosen)
         await self._store.choose(key, skill, {**await self._store.chosen_at(key, skill), **checked})
 
+    def is_plain(self, message: Message) -> bool:
+        """Whether it is nothing but words for the chat, which can be answered together with others."""
+        if message.attachments or message.quote or message.skill or message.private or message.author.operator:
+            return False
+        with contextlib.suppress(UserError):
+            return choose(message, self._skills).skill.name == FALLBACK
+        return False
+
+    def resends(self, channel: Channel) -> bool:
+        """Whether what cannot be taken from this channel just now comes again."""
+        return self._adapters[channel.platform].limits(channel).resends
+
     async def excuse(self, message: Message) -> None:
         """Tell somebody that their question could not even be stored, unless their platform sends it again."""
         adapter = self._adapters[message.channel.platform]
-        if adapter.limits(message.channel).resends:
+        if self.resends(message.channel):
             return
         try:
             # Not the nonce of the answer: the question may yet be heard again, and answered.
@@ -184,6 +197,10 @@ class Conversation:
         Of a question that is withdrawn only the cost is remembered.
         """
         said = [
+            *(
+                Line(each.role, each.text, each.message_id, each.author_id, each.author, each.at)
+                for each in message.before
+            ),
             Line(
                 "user",
                 as_said(message, bill.documents),
@@ -191,7 +208,7 @@ class Conversation:
                 message.author.id,
                 message.author.name,
                 message.sent_at,
-            )
+            ),
         ]
         if not answer.empty:
             said.append(Line("assistant", with_marks(answer.text, answer.attachments), f"re:{message.id}"))
@@ -288,7 +305,7 @@ def _offer(heard: int, message: Message, answer: Answer, keeper: str) -> Offer:
     """What the answer goes on offering: its buttons, what its skill kept, and the question, to answer it again."""
     kept = answer.kept or Keep({})
     return Offer(
-        packed(message),
+        packed(replace(message, before=())),  # by then the context has it
         [asdict(button) for button in answer.buttons],
         answer.kept.about if answer.kept else None,
         tuple(

@@ -90,7 +90,7 @@ class Memory:
             )
             for line in lines
         )
-        return Remembered(said, await self._store.summary(key), cut)
+        return Remembered((*said, *message.before), await self._store.summary(key), cut)
 
     def _mark(self, key: tuple[str, str, str], lines: Sequence[Line], start: int) -> int:
         """Note that everything before `start` is to be summarised."""

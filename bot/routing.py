@@ -9,7 +9,7 @@ from bot.errors import UserError
 from bot.messages import Message
 from bot.skill import Skill
 
-__all__ = ["Choice", "choose"]
+__all__ = ["FALLBACK", "Choice", "choose"]
 
 _FIRST_WORD = re.compile(r"\s*[/!]?(?P<word>[\w-]+)[:,]?(?:\s+|$)", re.UNICODE)
 FALLBACK = "chat"
@@ -37,12 +37,15 @@ def choose(message: Message, skills: Mapping[str, Skill[Any, Any]], *, follows: 
         return Choice(named, message.text, message.request)
 
     first = _FIRST_WORD.match(message.text)
-    if first:
-        word = first["word"].lower()
+    second = _FIRST_WORD.match(message.text, first.end()) if first else None
+    for found, words in ((second, 2), (first, 1)):
+        if found is None or first is None:
+            continue
+        word = first["word"].lower() if words == 1 else f"{first['word']} {found['word']}".lower()
         for skill in skills.values():
             spoken = (skill.name,) if skill.spoken is None else skill.spoken
             if word in spoken and (not skill.takes or _matches(message, skill)):
-                return Choice(skill, message.text[first.end() :], {})
+                return Choice(skill, message.text[found.end() :], {})
 
     followed = skills.get(follows)
     if followed is not None and followed.follows and not message.attachments:

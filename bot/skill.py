@@ -5,6 +5,7 @@ ask for). It yields pieces of an answer; the bot sends them. There is nothing on
 get past a limit, post elsewhere or leave a reply hanging.
 """
 
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,6 +18,7 @@ from bot.errors import UserError
 from bot.messages import Attachment, Button, Footer, Keep, Kept, Message, Preview, Said, Status
 
 if TYPE_CHECKING:
+    from bot.looking_back import Earlier, Found
     from bot.media.documents import Document
     from bot.memory import Remembered
     from bot.models import Prompt, TurnModels
@@ -25,6 +27,8 @@ __all__ = ["Piece", "Pieces", "Request", "Settings", "Skill", "Turn"]
 
 Piece = str | Attachment | Footer | Status | Preview | Button | Keep
 Pieces = AsyncIterator[Piece]
+
+_IN_A_LANGUAGE = re.compile(r"^\s*([a-z]{2,3}(?:-[A-Z]{2})?): (.+?)\s*$", re.MULTILINE)
 
 
 class Settings(BaseModel):
@@ -73,7 +77,8 @@ class Turn(Generic[S, R]):
     _ask: Callable[[str, str, Mapping[str, Any] | None], Pieces]
     _chat: "Callable[[Sequence[Prompt]], Pieces]"
     _recall: Callable[[str], Awaitable[Kept | None]]
-    _earlier: Callable[[int, datetime | None], Awaitable[tuple[Said, ...]]]
+    _earlier: "Callable[[int, datetime | None], Awaitable[Earlier]]"
+    _search: "Callable[[str, int], Awaitable[tuple[Found, ...]]]"
     _remembered: "Remembered"
     _shown: list[str]
 
@@ -116,11 +121,18 @@ class Turn(Generic[S, R]):
         """What was kept in this channel under that id, with the bytes of its attachments; `None` when it is gone."""
         return await self._recall(kept_id)
 
-    async def earlier(self, limit: int, since: datetime | None = None) -> tuple[Said, ...]:
+    async def earlier(self, limit: int, since: datetime | None = None) -> "Earlier":
         """The newest `limit` messages of this channel, everybody's, the oldest first: as far as the platform lets the
-        bot read them, else those that were said to it. With `since`, only what was said after that.
+        bot read them, else those that were said to it. With `since`, only what was said after that. Raises `UserError`
+        when somebody has to let the bot read them first.
         """
         return await self._earlier(limit, since)
+
+    async def search(self, query: str, limit: int = 5) -> "tuple[Found, ...]":
+        """What was said about something in this channel, the best first: by words, and by meaning where there is a
+        model for that.
+        """
+        return await self._search(query, limit)
 
     def prompts(
         self,
@@ -155,7 +167,8 @@ class Skill(Generic[S, R]):
     `name` is what people call it by: lower-case letters, digits and `-`, at most 32.
     `takes` names the kinds of attachment it works on (`image`, `audio` …). Such a skill is chosen when one of them
     comes with a message, and never without one.
-    `spoken` are the first words that call it; by default its name. A skill without any is called by name only.
+    `spoken` are the first words that call it, one word or two; by default its name. A skill without any is called by
+    name only.
     `menu` is what it is called in the menu of a message, where people can use it on that message; empty for not there.
     `tool` says that the model which chats may call it when somebody's words ask for it.
     `private` says that its answer to a command is for the eyes of its asker only, unless they want otherwise.
@@ -186,6 +199,11 @@ class Skill(Generic[S, R]):
     def help(self) -> str:
         """The first line of the docstring."""
         return (type(self).__doc__ or "").strip().partition("\n")[0]
+
+    def help_in(self, locale: str) -> str:
+        """The help in somebody's language (`de-AT`), where the docstring has a line for it: `de: Würfeln.`"""
+        lines = dict(_IN_A_LANGUAGE.findall(type(self).__doc__ or ""))
+        return str(lines.get(locale) or lines.get(locale.partition("-")[0].lower()) or self.help)
 
     def reply(self, turn: Turn[S, R]) -> Pieces:
         """Yield the answer piece by piece: text, attachments, a `Footer`, a `Status`, a `Button`, a `Keep`.

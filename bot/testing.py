@@ -11,13 +11,14 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 from bot.adapter import Adapter, Host, Limits
 from bot.config import Config, load_config
 from bot.conversation import Conversation
 from bot.dispatch import Dispatch
 from bot.errors import UserError
-from bot.messages import Attachment, Channel, Message, Person, Quote, Reply
+from bot.messages import Attachment, Channel, Message, Person, Quote, Reply, Said
 from bot.models import Choice, Models, Prompt, Provider, Role, Tool, ToolCall, Transcript, Usage, Verdict
 from bot.skill import Skill
 from storage import Store, open_store
@@ -104,8 +105,11 @@ class ScriptedModel(Provider):
         return Transcript(self.hears, language or "en", 1.0), Usage(self.name, model, "speech", seconds=1.0)
 
     async def embed(self, model: str, texts: Sequence[str]) -> tuple[list[list[float]], Usage]:
-        """A vector of two numbers for each text."""
-        vectors = [[float(len(text)), float(text.count(" "))] for text in texts]
+        """A vector for each text: those of texts that share words are alike."""
+        vectors = [[0.0] * 64 for _ in texts]
+        for vector, text in zip(vectors, texts, strict=True):
+            for word in text.lower().split():
+                vector[crc32(word.encode()) % 64] += 1.0
         return vectors, Usage(self.name, model, "embed", input_tokens=sum(len(text) // 4 for text in texts))
 
     async def speak(self, model: str, text: str, *, voice: str, language: str) -> tuple[Attachment, Usage]:
@@ -154,6 +158,9 @@ class FakeAdapter(Adapter):
         self.shown: dict[str, Shown] = {}
         self.typed: list[Channel] = []
         self.files: dict[str, bytes] = {}
+        self.around: tuple[Said, ...] | None = (
+            None  # what everybody said in its channels, where it lets the bot read that
+        )
         self.failing: list[Exception] = []  # what the next posts and edits raise instead of showing anything
         self._nonces: dict[str, str] = {}
         self._said = 0
@@ -196,6 +203,14 @@ class FakeAdapter(Adapter):
         if len(content) > limit:
             raise UserError(f"{attachment.name} is too large for me.")
         return content
+
+    async def earlier(self, channel: Channel, limit: int, since: datetime | None) -> tuple[Said, ...] | None:
+        """The end of what is `around`."""
+        return None if self.around is None else self.around[-limit:]
+
+    def link(self, channel: Channel, message_id: str) -> str:
+        """An address that leads nowhere."""
+        return f"https://fake.example/{channel.id}/{message_id}"
 
     def message(
         self,

@@ -1,19 +1,20 @@
 """What belongs to one turn while it lasts: its message, the means to stop it, and what it has used."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Collection, Coroutine
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pydantic import TypeAdapter
 
+from bot.markup import clean, clean_name
 from bot.media import Document
-from bot.messages import Keep, Message
+from bot.messages import Attachment, Keep, Message, Quote
 from bot.metrics import MODEL_CALLS, TOKENS
 from bot.models import Usage
 from storage import Bill
 
-__all__ = ["STOPPED", "Once", "Running", "Tally", "packed", "unpacked"]
+__all__ = ["STOPPED", "Once", "Running", "Tally", "cleaned", "packed", "unpacked"]
 
 STOPPED = "Stopped."
 
@@ -57,6 +58,24 @@ class Running:
         self.message = message
         self.changed = True
         self._interrupt()
+
+    def edited(self, message: Message) -> Message | None:
+        """The question as it is once its author has changed `message`; None when that has no part in it."""
+        if message.id == self.message.id:
+            if message.text == self.message.text:
+                return self.message
+            return replace(message, before=self.message.before, skill=self.message.skill, request=self.message.request)
+        if all(said.message_id != message.id for said in self.message.before):
+            return None
+        before = tuple(
+            replace(said, text=message.text) if said.message_id == message.id else said for said in self.message.before
+        )
+        return replace(self.message, before=before)
+
+    def without(self, gone: Collection[str]) -> Message | None:
+        """The question without what was said before it and is gone; None when none of it is."""
+        before = tuple(said for said in self.message.before if said.message_id not in gone)
+        return replace(self.message, before=before) if len(before) < len(self.message.before) else None
 
     def _interrupt(self) -> None:
         if self._speaking is not None:
@@ -125,3 +144,29 @@ class Once:
             if not self._done:
                 await self._what()
                 self._done = True
+
+
+def cleaned(message: Message) -> Message:
+    """The message with every text in it cleaned: nothing hidden, nothing that storage or a platform cannot hold."""
+    quote = message.quote
+    return replace(
+        message,
+        text=clean(message.text),
+        author=replace(message.author, name=clean_name(message.author.name)),
+        attachments=tuple(_named(each) for each in message.attachments),
+        quote=quote and _cleaned_quote(quote),
+    )
+
+
+def _cleaned_quote(quote: Quote) -> Quote:
+    return replace(
+        quote,
+        author=quote.author and replace(quote.author, name=clean_name(quote.author.name)),
+        text=clean(quote.text),
+        attachments=tuple(_named(each) for each in quote.attachments),
+        earlier=tuple(_cleaned_quote(each) for each in quote.earlier),
+    )
+
+
+def _named(attachment: Attachment) -> Attachment:
+    return replace(attachment, name=clean_name(attachment.name))

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 __all__ = ["Bill", "File", "Given", "Heard", "Line", "Offer", "Post", "Room", "RoomMessage", "State"]
 
-State = Literal["received", "running", "answered", "done", "failed", "expired"]
+State = Literal["received", "running", "answered", "done", "joined", "failed", "expired"]
 
 
 @dataclass(frozen=True, slots=True)
