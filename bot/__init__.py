@@ -2,8 +2,8 @@
 
 from pydantic import Field
 
+from bot.earlier import Earlier, Found
 from bot.errors import UserError
-from bot.looking_back import Earlier, Found
 from bot.media import Document
 from bot.messages import (
     Attachment,

@@ -49,7 +49,8 @@ class Parley:
         token = config.web_token.get_secret_value() if config.web_token else ""
         self.server = Server(config.host, config.port, self.troubles, token)
         usable = {found.name: found.skill for found in skills if found.skill is not None}
-        conversation = Conversation(store, usable, models, {adapter.name: adapter for adapter in adapters})
+        named = {adapter.name: adapter for adapter in adapters}
+        conversation = Conversation(store, usable, models, named, tokens=config.context_tokens)
         self.dispatch = Dispatch(store, conversation)
         self.watchdog = Watchdog(conversation.cut_off)
         RUNNING.set_function(lambda: self.dispatch.running)

@@ -11,9 +11,10 @@ from datetime import datetime
 from typing import Any
 
 from bot.adapter import Adapter
+from bot.earlier import Earlier, Found
 from bot.errors import UserError
 from bot.forms import fill
-from bot.looking_back import Earlier, Found, earlier, search
+from bot.looking_back import earlier, search
 from bot.media import Document, is_document, read_document
 from bot.media.documents import MOST_CHARACTERS
 from bot.memory import Memory, Remembered

@@ -79,6 +79,11 @@ class Config(BaseSettings):
     embed_model: _Listed = Field(
         (), validation_alias="PARLEY_EMBED_MODEL", description="Model that computes embeddings"
     )
+    context_tokens: Annotated[int, Ge(1000), Le(500_000)] = Field(
+        16_000,
+        validation_alias="PARLEY_CONTEXT_TOKENS",
+        description="How many tokens of earlier conversation a model is shown; fewer for a small local model",
+    )
     probe: bool = Field(
         True,
         validation_alias="PARLEY_PROBE",

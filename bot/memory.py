@@ -7,17 +7,18 @@ much was said that was never summarised does an answer have to do without.
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import structlog
 
+from bot.earlier import labels_of
 from bot.messages import Channel, Message, Said
 from bot.models import ModelError, Models, Prompt
 from bot.turns import Tally
 from storage import Forgotten, Line, Store
 
-__all__ = ["TOKENS", "Memory", "Remembered", "labels_of"]
+__all__ = ["TOKENS", "Memory", "Remembered"]
 
 log = structlog.get_logger(__name__)
 
@@ -142,23 +143,6 @@ class Memory:
         async for piece in models.chat(prompts, max_tokens=_SUMMARY_TOKENS):
             text += piece
         return text.strip()
-
-
-def labels_of(people: Iterable[tuple[str, str]]) -> dict[str, str]:
-    """What people are called, by their ids, in the order in which they came: two of one name are told apart."""
-    labels: dict[str, str] = {}
-    taken: set[str] = set()
-    for id_, name in people:
-        if id_ in labels:
-            continue
-        plain = label = " ".join(name.split())[:80].replace(":", "") or "somebody"
-        number = 1
-        while label in taken:
-            number += 1
-            label = f"{plain} ({number})"
-        labels[id_] = label
-        taken.add(label)
-    return labels
 
 
 async def _nothing() -> None:

@@ -12,7 +12,8 @@ from datetime import UTC
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from bot.memory import Remembered, labels_of
+from bot.earlier import labels_of
+from bot.memory import Remembered
 from bot.messages import Attachment, Message, Quote
 from bot.models import Prompt
 from bot.models.provider import NOTE
@@ -87,14 +88,15 @@ def as_said(message: Message, documents: "Sequence[Document]") -> str:
     """
     words = message.text
     if message.skill and not words:
-        words = " ".join([f"/{message.skill}", *(str(value) for value in message.request.values())])
+        how = "[pressed]" if message.reply_to else f"/{message.skill}"
+        words = " ".join([how, *(str(value) for value in message.request.values())])
     room = _REMEMBERED
     said = [with_marks(words, message.attachments)]
     for document in documents:
         if room > 0:
             said.append(as_data(document, room))
             room -= len(document.text)
-    return "\n\n".join(said)
+    return "\n".join(said)
 
 
 def _quotes(message: Message) -> tuple[Quote, ...]:

@@ -18,7 +18,7 @@ from bot.errors import UserError
 from bot.messages import Attachment, Button, Footer, Keep, Kept, Message, Preview, Said, Status
 
 if TYPE_CHECKING:
-    from bot.looking_back import Earlier, Found
+    from bot.earlier import Earlier, Found
     from bot.media.documents import Document
     from bot.memory import Remembered
     from bot.models import Prompt, TurnModels

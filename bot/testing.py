@@ -18,7 +18,7 @@ from bot.config import Config, load_config
 from bot.conversation import Conversation
 from bot.dispatch import Dispatch
 from bot.errors import UserError
-from bot.messages import Attachment, Channel, Message, Person, Quote, Reply, Said
+from bot.messages import Attachment, Channel, Message, Person, Press, Quote, Reply, Said
 from bot.models import Choice, Models, Prompt, Provider, Role, Tool, ToolCall, Transcript, Usage, Verdict
 from bot.skill import Skill
 from storage import Store, open_store
@@ -279,6 +279,11 @@ class Rehearsal:
     def footer(self) -> str:
         return " · ".join(reply.footer for reply in self.replies if reply.footer)
 
+    @property
+    def buttons(self) -> tuple[str, ...]:
+        """The actions of the buttons below the answer."""
+        return tuple(button.action for reply in self.replies for button in reply.buttons)
+
 
 async def rehearse(
     skill: Skill[Any, Any],
@@ -287,30 +292,51 @@ async def rehearse(
     model: Provider | None = None,
     settings: Mapping[str, Any] | None = None,
     request: Mapping[str, Any] | None = None,
+    quote: Quote | None = None,
+    replies: bool = False,
+    press: str = "",
+    others: Sequence[Skill[Any, Any]] = (),
 ) -> Rehearsal:
     """Say something to a skill, one message after the other, and return what is seen in answer to the last.
 
     The message goes the whole road: routing, forms, settings, delivery, storage (an SQLite file in a temporary folder).
-    `attachments` come with the last message. Without `model`, a `ScriptedModel` answers.
+    `attachments` come with the last message, which quotes `quote`, or with `replies` the answer before it. `press` is
+    the action of a button below the answer that is pressed then; `others` are skills that are there besides. Without
+    `model`, a `ScriptedModel` answers.
     """
     provider = model or ScriptedModel()
     with tempfile.TemporaryDirectory() as folder:
         config = load_config(folder=Path(folder), probe=False, database_url=f"sqlite:///{folder}/rehearsal.db")
         store = await open_store(config.database)
-        adapter = FakeAdapter(config, store)
+        adapter = FakeAdapter(config, store, Limits(pace=0.0, typing=60.0, buttons=25))
         models = models_of(provider)
-        dispatch = Dispatch(store, Conversation(store, {skill.name: skill}, models, {"fake": adapter}))
+        skills = {each.name: each for each in (skill, *others)}
+        dispatch = Dispatch(store, Conversation(store, skills, models, {"fake": adapter}))
         try:
             await store.choose(("fake", "", "general"), skill.name, dict(settings or {}))
             *before, last = says or ("",)
             for text in before:
                 await dispatch.heard(adapter.message(text))
+                await dispatch.idle()
+            if replies and adapter.shown:
+                answer = list(adapter.shown.values())[-1]
+                quote = Quote(answer.id, text=answer.reply.text)
             named = skill.name if request is not None else ""
-            message = adapter.message(last, attachments=attachments, skill=named, request=request)
+            message = adapter.message(last, attachments=attachments, skill=named, request=request, quote=quote)
             await dispatch.heard(message)
             await dispatch.idle()
-            asked = tuple(tuple(prompts) for prompts in provider.asked) if isinstance(provider, ScriptedModel) else ()
-            return Rehearsal(tuple(adapter.answers_to(message)), asked)
+            seen = adapter.answers_to(message)
+            if press:
+                shown = [each for each in adapter.shown.values() if each.answers == message.id][-1]
+                asked = Press("press", message.channel, message.author, shown.id, press, datetime.now(UTC))
+                said = await dispatch.pressed(asked)
+                await dispatch.idle()
+                pressed = [each.reply for each in adapter.shown.values() if each.answers == shown.id]
+                seen = [Reply(said)] if said else pressed or adapter.answers_to(message)
+            asked_of = (
+                tuple(tuple(prompts) for prompts in provider.asked) if isinstance(provider, ScriptedModel) else ()
+            )
+            return Rehearsal(tuple(seen), asked_of)
         finally:
             await models.close()
             await store.close()

@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, func, insert, or_, select, update
+from sqlalchemy import Connection, and_, bindparam, delete, func, insert, or_, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from storage.engine import Database
@@ -340,11 +340,13 @@ class Store(Memory):
         `question` is the message as JSON, for an answer that offers to answer it again.
         """
         asked = select(inbox.c.id).where(*_asked_in(key), inbox.c.event == message_id)
+        marked = f"{text}\n[" if text else "["  # the files that came with it stand below its words
+        changed_text = and_(lines.c.text != text, func.substr(lines.c.text, 1, len(marked)) != marked)
 
         def work(connection: Connection) -> bool:
             changed = connection.execute(
                 update(lines)
-                .where(*_in(key), lines.c.message_id == message_id, lines.c.role == "user", lines.c.text != text)
+                .where(*_in(key), lines.c.message_id == message_id, lines.c.role == "user", changed_text)
                 .values(text=text)
             )
             if changed.rowcount and question:

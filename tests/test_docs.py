@@ -109,8 +109,10 @@ def test_the_change_log_knows_this_version() -> None:
 
 
 def test_every_decision_has_its_number() -> None:
-    for number, page in enumerate(sorted((ROOT / "docs/decisions").glob("*.md")), 1):
-        assert page.name.startswith(f"{number:04d}-")
+    pages = sorted((ROOT / "docs/decisions").glob("*.md"))
+    numbers = [int(page.name[:4]) for page in pages]
+    assert len(numbers) == len(set(numbers))
+    for number, page in zip(numbers, pages, strict=True):
         assert text(page).startswith(f"# {number}. ")
 
 

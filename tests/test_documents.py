@@ -170,3 +170,14 @@ async def test_nothing_said_is_answered_with_a_hint(config: Config, store: Store
     async with Room(config, store) as room:
         assert (await room.ask("")).text.startswith("Yes? Ask me anything")
         assert room.model.asked == []
+
+
+async def test_an_edit_that_changes_no_word_leaves_the_file_where_it_is(room: Room) -> None:
+    room.model.says = ["I see."]
+    message = room.adapter.message("Look", attachments=[NOTES])
+    await room.hear(message)
+    await room.dispatch.edited(message)
+    await room.dispatch.idle()
+    assert len(room.model.asked) == 1, "nothing was changed, so nothing is answered again"
+    await room.ask("When?")
+    assert "The meeting is at noon" in room.model.asked[-1][1].text
