@@ -13,8 +13,9 @@ from dataclasses import dataclass
 import structlog
 
 from bot.earlier import labels_of
+from bot.errors import UserError
 from bot.messages import Channel, Message, Said
-from bot.models import ModelError, Models, Prompt
+from bot.models import Prompt, TurnModels
 from bot.turns import Tally
 from storage import Forgotten, Line, Store
 
@@ -54,9 +55,8 @@ class Remembered:
 class Memory:
     """Remembers for models. `tokens` is how much of what was said before they are shown."""
 
-    def __init__(self, store: Store, models: Models, tokens: int = TOKENS) -> None:
+    def __init__(self, store: Store, tokens: int = TOKENS) -> None:
         self._store = store
-        self._models = models
         self._bytes = tokens * 4
         self._first: OrderedDict[tuple[str, str, str], Line] = OrderedDict()  # where a cut has been made
         self._busy: set[tuple[str, str, str]] = set()
@@ -103,10 +103,10 @@ class Memory:
 
     def due(self, channel: Channel) -> bool:
         """Whether something was cut off in this channel that no summary holds."""
-        return channel.key in self._first and channel.key not in self._busy and not self._models.notices
+        return channel.key in self._first and channel.key not in self._busy
 
-    async def summarise(self, channel: Channel) -> None:
-        """Summarise what was cut off. Where it fails, it is tried again after the next answer."""
+    async def summarise(self, channel: Channel, models: TurnModels, bill: Tally) -> None:
+        """Summarise what was cut off, with `models` whose use is on `bill`. What fails is tried again later."""
         key = channel.key
         first = self._first.get(key)
         if first is None or key in self._busy:
@@ -116,37 +116,32 @@ class Memory:
             async with self._places:
                 gone = await self._store.forgotten(key, first, _SUMMARISED)
                 if gone is not None:
-                    bill = Tally()
-                    text = await self._summary(gone, bill)
+                    text = await _summary(gone, models)
                     if not await self._store.summarise(key, gone, text, bill.used):
                         log.info("a conversation changed while it was summarised", platform=channel.platform)
                         return
                     log.info("summarised", platform=channel.platform, lines=len(gone.lines), characters=len(text))
                 if self._first.get(key) is first:
                     del self._first[key]
-        except ModelError as error:
+        except UserError as error:
             log.warning("no summary", platform=channel.platform, error=type(error).__name__)
         finally:
             self._busy.discard(key)
 
-    async def _summary(self, gone: Forgotten, bill: Tally) -> str:
-        models = self._models.for_turn(record=bill.add, before=_nothing)
-        labels = labels_of((line.author_id, line.author) for line in gone.lines if line.role == "user")
-        said = [
-            f"{labels.get(line.author_id) or 'somebody' if line.role == 'user' else 'you'}: {line.text}"
-            for line in gone.lines
-        ]
-        parts = [f"The summary so far: {gone.summary}"] if gone.summary else []
-        asked = "\n\n".join([*parts, "What was said after that:" if parts else "What was said:", *said])
-        prompts = [Prompt("system", SUMMARISE), Prompt("user", asked)]
-        text = ""
-        async for piece in models.chat(prompts, max_tokens=_SUMMARY_TOKENS):
-            text += piece
-        return text.strip()
 
-
-async def _nothing() -> None:
-    """Nobody waits for this, and nothing is shown of it."""
+async def _summary(gone: Forgotten, models: TurnModels) -> str:
+    labels = labels_of((line.author_id, line.author) for line in gone.lines if line.role == "user")
+    said = [
+        f"{labels.get(line.author_id) or 'somebody' if line.role == 'user' else 'you'}: {line.text}"
+        for line in gone.lines
+    ]
+    parts = [f"The summary so far: {gone.summary}"] if gone.summary else []
+    asked = "\n\n".join([*parts, "What was said after that:" if parts else "What was said:", *said])
+    prompts = [Prompt("system", SUMMARISE), Prompt("user", asked)]
+    text = ""
+    async for piece in models.chat(prompts, max_tokens=_SUMMARY_TOKENS):
+        text += piece
+    return text.strip()
 
 
 def _until(lines: Sequence[Line], message_id: str) -> Sequence[Line]:

@@ -14,12 +14,13 @@ from typing import Any
 from zlib import crc32
 
 from bot.adapter import Adapter, Host, Limits
+from bot.budget import Quotas
 from bot.config import Config, load_config
 from bot.conversation import Conversation
 from bot.dispatch import Dispatch
 from bot.errors import UserError
 from bot.messages import Attachment, Channel, Message, Person, Press, Quote, Reply, Said
-from bot.models import Choice, Models, Prompt, Provider, Role, Tool, ToolCall, Transcript, Usage, Verdict
+from bot.models import Choice, Detail, Models, Prompt, Provider, Role, Tool, ToolCall, Transcript, Usage, Verdict
 from bot.skill import Skill
 from storage import Store, open_store
 
@@ -67,6 +68,7 @@ class ScriptedModel(Provider):
         role: Role,
         max_tokens: int | None,
         tools: Sequence[Tool] = (),
+        detail: Detail = "auto",
     ) -> AsyncGenerator[str | ToolCall | Usage, None]:
         """Say the next thing, word by word."""
         self.asked.append(list(prompts))
@@ -310,8 +312,9 @@ async def rehearse(
         store = await open_store(config.database)
         adapter = FakeAdapter(config, store, Limits(pace=0.0, typing=60.0, buttons=25))
         models = models_of(provider)
+        plenty = Quotas(turns_per_minute=len(says) + 3, turns_per_day=len(says) + 3, pictures_per_day=1000)
         skills = {each.name: each for each in (skill, *others)}
-        dispatch = Dispatch(store, Conversation(store, skills, models, {"fake": adapter}))
+        dispatch = Dispatch(store, Conversation(store, skills, models, {"fake": adapter}, plenty))
         try:
             await store.choose(("fake", "", "general"), skill.name, dict(settings or {}))
             *before, last = says or ("",)

@@ -2,7 +2,7 @@
 
 from storage.engine import Database, InUse, StorageError, WrongAddress
 from storage.memory import Forgotten, Numbered
-from storage.records import Bill, File, Given, Heard, Line, Offer, Post, Room, RoomMessage
+from storage.records import Bill, File, Given, Heard, Line, Offer, Post, Room, RoomMessage, Used
 from storage.rooms import Rooms
 from storage.store import Store, open_store
 
@@ -23,6 +23,7 @@ __all__ = [
     "Rooms",
     "StorageError",
     "Store",
+    "Used",
     "WrongAddress",
     "open_store",
 ]

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 from bot.adapter import Limits
+from bot.budget import Quotas
 from bot.config import Config
 from bot.conversation import Conversation
 from bot.memory import SUMMARISE
@@ -35,9 +36,11 @@ class Chronicler(ScriptedModel):
 
 
 def remembering(config: Config, store: Store, tokens: int = 2000, adapter: FakeAdapter | None = None) -> Room:
-    model = Chronicler()
+    model, plenty = Chronicler(), Quotas(turns_per_minute=500, turns_per_day=500)
     room = Room(config, store, model=model, limits=Limits(pace=0.0, typing=60.0), adapter=adapter)
-    room.conversation = Conversation(store, room.skills, models_of(model), {"fake": room.adapter}, tokens=tokens)
+    room.conversation = Conversation(
+        store, room.skills, models_of(model), {"fake": room.adapter}, plenty, tokens=tokens
+    )
     room.dispatch._conversation = room.conversation
     return room
 
@@ -83,7 +86,7 @@ async def test_the_beginning_stays_the_same_to_the_byte_until_much_is_cut_off_at
     config: Config, store: Store
 ) -> None:
     async with remembering(config, store, tokens=1000) as room:
-        for number in range(60):
+        for number in range(40):
             await room.ask(f"{number}: {'some words ' * 8}")
         breaks = 0
         for before, after in zip(room.model.asked, room.model.asked[1:], strict=False):
