@@ -5,22 +5,31 @@ Nothing a stranger sent is decoded in this process: a small child with little me
 """
 
 from bot.media.apart import MediaError, TooLarge, Unreadable
-from bot.media.pictures import Barcode, PictureFacts, fit_picture, picture_facts
+from bot.media.listening import MOST_RECORDING_BYTES, Recording, SoundPart, listen
+from bot.media.pictures import Barcode, Look, PictureFacts, fit_picture, look_at, picture_facts, shrink_picture
 from bot.media.sniffing import extension, sniff
-from bot.media.sounds import MOST_SECONDS, SoundFacts, convert_sound, sound_facts
+from bot.media.sounds import MOST_SECONDS, SoundFacts, convert_sound, sound_facts, voice_message
 
 __all__ = [
+    "MOST_RECORDING_BYTES",
     "MOST_SECONDS",
     "Barcode",
+    "Look",
     "MediaError",
     "PictureFacts",
+    "Recording",
     "SoundFacts",
+    "SoundPart",
     "TooLarge",
     "Unreadable",
     "convert_sound",
     "extension",
     "fit_picture",
+    "listen",
+    "look_at",
     "picture_facts",
+    "shrink_picture",
     "sniff",
     "sound_facts",
+    "voice_message",
 ]
