@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 __all__ = ["Bill", "File", "Given", "Heard", "Line", "Offer", "Post", "Room", "RoomMessage", "State"]
 
-State = Literal["received", "running", "answered", "done", "failed", "expired"]
+State = Literal["received", "running", "answered", "done", "joined", "failed", "expired"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,12 +75,16 @@ class File:
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """What an answer goes on offering: its question as JSON, its buttons, and what its skill kept, with files."""
+    """What an answer goes on offering: its question as JSON, its buttons, and what a skill kept, with files.
+
+    `skill` is the one that kept it, where that is not the one that answered.
+    """
 
     question: str
     buttons: list[dict[str, Any]] = field(default_factory=list)
     about: dict[str, Any] | None = None
     files: tuple[File, ...] = ()
+    skill: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,15 @@ __all__ = ["Teams"]
 log = structlog.get_logger(__name__)
 
 # Teams carries about 80 KB of UTF-16, older pages say 40 KB: this many units stay below both with all that is around.
-_LIMITS = Limits(characters=18_000, attachments=10, attachment_bytes=10 * 1024 * 1024, pace=2.0, typing=4.0, once=False)
+_LIMITS = Limits(
+    characters=18_000,
+    attachments=10,
+    attachment_bytes=10 * 1024 * 1024,
+    pace=2.0,
+    typing=4.0,
+    once=False,
+    resends=True,
+)
 _LOOK_EVERY = 60.0
 
 
