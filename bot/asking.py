@@ -14,6 +14,7 @@ from typing import Any
 from bot.adapter import Adapter
 from bot.errors import UserError
 from bot.forms import fill
+from bot.media import MOST_RECORDING_BYTES
 from bot.messages import Attachment, Button, Channel, Keep, Kept, Message, Said
 from bot.models import Prompt, Tool, ToolCall, TurnModels
 from bot.policy import permit, settings_of
@@ -78,8 +79,8 @@ class Asking:
         async def read(attachment: Attachment) -> Attachment:
             return await _read(adapter, message.channel, attachment)
 
-        def ask(skill: str, text: str, request: Mapping[str, Any] | None = None) -> Pieces:
-            return self._pieces(_asked(message, skill, text, request), models, bill, further)
+        def ask(skill: str, text: str, request: Mapping[str, Any] | None, attachments: Sequence[Attachment]) -> Pieces:
+            return self._pieces(_asked(message, skill, text, request, attachments), models, bill, further)
 
         def chat(prompts: Sequence[Prompt]) -> Pieces:
             tools = self._offered(message, permitted, further) if road.tools else {}
@@ -185,11 +186,14 @@ def settings_key(channel: Channel) -> tuple[str, str, str]:
 async def _read(adapter: Adapter, channel: Channel, attachment: Attachment) -> Attachment:
     if attachment.data:
         return attachment
-    content = await adapter.read(channel, attachment, READ_BYTES)
+    most = MOST_RECORDING_BYTES if attachment.kind in ("audio", "video") else READ_BYTES
+    content = await adapter.read(channel, attachment, most)
     return replace(attachment, data=content, size=len(content))
 
 
-def _asked(message: Message, skill: str, text: str, request: Mapping[str, Any] | None) -> Message:
+def _asked(
+    message: Message, skill: str, text: str, request: Mapping[str, Any] | None, attachments: Sequence[Attachment]
+) -> Message:
     """The message as another skill is asked it: its words only, without what has been dealt with already."""
     return Message(
         message.id,
@@ -197,6 +201,7 @@ def _asked(message: Message, skill: str, text: str, request: Mapping[str, Any] |
         message.author,
         text,
         message.sent_at,
+        tuple(attachments),
         skill=skill,
         request=dict(request or {}),
         private=message.private,

@@ -64,8 +64,8 @@ class Recording:
 async def listen(read: Callable[[], Awaitable[bytes]], size: int = 0, *, most_seconds: float = 3600.0) -> Recording:
     """Get a recording ready that `read` fetches. Raises `TooLarge` above 64 MB or `most_seconds`, or `Unreadable`.
 
-    However many people send long recordings at once, no more than one is read and cut at a time: `size`, in bytes and as
-    far as it is known, says which are long.
+    However many people send long recordings at once, no more than one is read and cut at a time: `size`, in bytes and
+    as far as it is known, says which are long.
     """
     if 0 < size <= _LARGE_BYTES:
         return await _listen(await read(), most_seconds)

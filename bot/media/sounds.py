@@ -34,7 +34,8 @@ class SoundFacts:
     """What is certain about a sound.
 
     `seconds` is the decoded length; `silence` the share of it that is silent, from 0 to 1; `leading_silence` in
-    seconds; `speech` is how many seconds of it sound like somebody speaking. `level` and `peak` are in dB of full scale (0 is the loudest there is), `None` where there is only silence.
+    seconds; `speech` is how many seconds of it sound like somebody speaking. `level` and `peak` are in dB of full scale
+    (0 is the loudest there is), `None` where there is only silence.
     """
 
     media_type: str

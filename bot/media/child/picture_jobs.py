@@ -45,7 +45,7 @@ def look(data: bytes, *, side: int, most_bytes: int, most_pixels: int, most_side
     moments = _moments(picture, seen["frames"], side)
     flat = _see(_upright(picture, max(side, _FACTS_SIDE)) if len(moments) < 2 else moments[0], seen)
     seen["moments"] = max(1, len(moments))
-    shown = _beside(moments, side) if len(moments) > 1 else flat
+    shown = _beside(moments) if len(moments) > 1 else flat
     made, small = _small(shown, side, most_bytes, drawn=picture.format in _DRAWN)
     return {"facts": seen, "media_type": made["media_type"]}, small
 
@@ -128,7 +128,7 @@ def _moments(picture: Image.Image, frames: int | None, side: int) -> list[Image.
     return seen
 
 
-def _beside(moments: list[Image.Image], side: int) -> Image.Image:
+def _beside(moments: list[Image.Image]) -> Image.Image:
     """Frames in rows of two, in the order they are read, with a white line between them."""
     width, height = moments[0].width + 4, moments[0].height + 4
     sheet = Image.new("RGB", (width * 2, height * -(-len(moments) // 2)), "white")

@@ -1,6 +1,7 @@
 """Jobs on sounds: measure one, or encode it anew. Runs in the child only."""
 
 import io
+import itertools
 import math
 from array import array
 from collections.abc import Iterator
@@ -46,9 +47,9 @@ def facts(data: bytes, *, media_type: str, most_seconds: float) -> tuple[dict[st
         length = Length(most_seconds)
         quiet = av.AudioResampler(format="s16", layout="mono", rate=_RATE)
         for frame in frames_of(container, stream, length):
+            ear.hear(frame)  # first: a resampler with nothing to do takes the frame away
             for part in quiet.resample(frame):
                 loudness.hear(bytes(part.planes[0])[: part.samples * 2])
-            ear.hear(frame)
         ear.close()
         for part in quiet.resample(None):
             loudness.hear(bytes(part.planes[0])[: part.samples * 2])
@@ -92,20 +93,17 @@ def voice(data: bytes, *, media_type: str, most_seconds: float, points: int) -> 
     of its loudness in at most so many points.
     """
     out = io.BytesIO()
-    length, loudness = Length(most_seconds), _Loudness()
+    length, loudness = Length(most_seconds), _Loudness(960)
     with open_sound(data, media_type) as source, av.open(out, "w", format="ogg") as target:
         stream: Any = target.add_stream("libopus", rate=48_000, layout="mono", options={"application": "voip"})
         stream.codec_context.bit_rate = 32_000
-        mono = av.AudioResampler(format=stream.codec_context.format, layout="mono", rate=48_000)
-        quiet = av.AudioResampler(format="s16", layout="mono", rate=_RATE)
-        for frame in frames_of(source, sound_stream(source), length):
-            frame.pts = None
-            for part in quiet.resample(frame):
-                loudness.hear(bytes(part.planes[0])[: part.samples * 2])
+        mono = av.AudioResampler(format="s16", layout="mono", rate=48_000)
+        for frame in itertools.chain(frames_of(source, sound_stream(source), length), [None]):
+            if frame is not None:
+                frame.pts = None
             for part in mono.resample(frame):
+                loudness.hear(bytes(part.planes[0])[: part.samples * 2])
                 target.mux(stream.encode(part))
-        for part in mono.resample(None):
-            target.mux(stream.encode(part))
         target.mux(stream.encode(None))
     if not length.decoded:
         raise Refused("damaged")
@@ -126,20 +124,22 @@ class Length:
 
 
 class _Loudness:
-    """The loudness of every 20 ms."""
+    """The loudness of every 20 ms, which are `window` samples."""
 
-    def __init__(self) -> None:
+    def __init__(self, window: int = _WINDOW) -> None:
+        self._window = window
         self._rest = b""
         self._squares: list[float] = []  # the mean of each window
         self._peak = 0
 
     def hear(self, samples: bytes) -> None:
         samples = self._rest + samples
-        whole = len(samples) // (2 * _WINDOW) * 2 * _WINDOW
+        size = 2 * self._window
+        whole = len(samples) // size * size
         self._rest = samples[whole:]
-        for at in range(0, whole, 2 * _WINDOW):
-            window = array("h", samples[at : at + 2 * _WINDOW])
-            self._squares.append(sum(map(mul, window, window)) / _WINDOW)
+        for at in range(0, whole, size):
+            window = array("h", samples[at : at + size])
+            self._squares.append(sum(map(mul, window, window)) / self._window)
             self._peak = max(self._peak, max(window), -min(window))
 
     def summary(self) -> dict[str, Any]:
@@ -158,10 +158,7 @@ class _Loudness:
         """The loudness in at most so many points, from 0 to 255 for the loudest of them."""
         many = max(1, min(points, len(self._squares)))
         bounds = [number * len(self._squares) // many for number in range(many + 1)]
-        loud = [
-            math.sqrt(max(self._squares[begin:end], default=0.0))
-            for begin, end in zip(bounds, bounds[1:], strict=False)
-        ]
+        loud = [math.sqrt(max(self._squares[begin:end], default=0.0)) for begin, end in itertools.pairwise(bounds)]
         most = max(loud) or 1.0
         return [round(255 * each / most) for each in loud]
 

@@ -5,6 +5,7 @@ hum does not wander, hiss is as loud everywhere in its spectrum, a click is over
 """
 
 from collections.abc import Iterator, Sequence
+from fractions import Fraction
 from typing import Any, NamedTuple
 
 import av
@@ -21,12 +22,14 @@ _SHORTEST = 7  # windows of a stretch that may be speech
 # A stretch of speech is at least this lively: spread of loudness in dB, of the middle of the spectrum in Hz; and at
 # some time it is no flatter than this (1 is white noise).
 _LIVELY_DB = 6.0
-_LIVELY_HZ = 300.0
+_LIVELY_HZ = 250.0
 _FLATTEST = 0.64
 
 
 class Window(NamedTuple):
-    """20 ms of sound: loudness in dB of full scale, flatness (0 is a tone, 1 is noise) and middle (Hz) of the spectrum."""
+    """20 ms of sound: its loudness in dB of full scale, and of its spectrum how flat it is (a tone is 0, noise 1) and
+    where its middle lies, in Hz.
+    """
 
     level: float
     flatness: float
@@ -47,14 +50,17 @@ class Ear:
         self.windows: list[Window] = []
         self._graph: Any = None
         self._make: tuple[Any, ...] = ()
+        self._samples = 0
 
     def hear(self, frame: Any) -> None:
         """Take the next frame."""
         make = (frame.sample_rate, frame.layout.name, frame.format.name)
         if make != self._make:
             self.close()
-            self._graph, self._make = _graph(*make), make
-        frame.pts = None  # times in a file may jump; the samples follow each other
+            self._graph, self._make, self._samples = _graph(*make), make, 0
+        # Times in a file may jump; the samples follow each other.
+        frame.pts, frame.time_base = self._samples, Fraction(1, frame.sample_rate)
+        self._samples += frame.samples
         self._graph.push(frame)
         self._take()
 
@@ -82,15 +88,19 @@ class Ear:
 
 def listen_for_speech(windows: Sequence[Window]) -> Heard:
     """Where something sounds, and where somebody speaks."""
-    sounds: list[bool] = []
+    sounds: list[bool] = []  # what stands out from the noise around it
+    loud: list[bool] = []  # what is not much softer than the loudest: in a clip without a pause nothing stands out
     for at in range(0, len(windows), _BLOCK):
         levels = [window.level for window in windows[at : at + _BLOCK]]
         floor = max(_FAINTEST, _percentile(levels, 0.1) + 6, max(levels) - 35)
         sounds.extend(level > floor for level in levels)
+        floor = max(_FAINTEST, max(levels) - 30)
+        loud.extend(level > floor for level in levels)
     speech = [False] * len(windows)
-    for begin, end in _stretches(sounds):
-        if _is_speech(windows, sounds, begin, end):
-            speech[begin:end] = [True] * (end - begin)
+    for sounding in (sounds, loud):
+        for begin, end in _stretches(sounding):
+            if _is_speech(windows, sounding, begin, end):
+                speech[begin:end] = [True] * (end - begin)
     return Heard(sounds, speech)
 
 
