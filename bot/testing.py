@@ -13,12 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from bot.adapter import Adapter, Host, Limits
+from bot.budget import Quotas
 from bot.config import Config, load_config
 from bot.conversation import Conversation
 from bot.dispatch import Dispatch
 from bot.errors import UserError
 from bot.messages import Attachment, Channel, Message, Person, Quote, Reply
-from bot.models import Choice, Models, Prompt, Provider, Role, Tool, ToolCall, Transcript, Usage, Verdict
+from bot.models import Choice, Detail, Models, Prompt, Provider, Role, Tool, ToolCall, Transcript, Usage, Verdict
 from bot.skill import Skill
 from storage import Store, open_store
 
@@ -71,6 +72,7 @@ class ScriptedModel(Provider):
         role: Role,
         max_tokens: int | None,
         tools: Sequence[Tool] = (),
+        detail: Detail = "auto",
     ) -> AsyncGenerator[str | ToolCall | Usage, None]:
         """Say the next thing, word by word."""
         self.asked.append(list(prompts))
@@ -297,7 +299,8 @@ async def rehearse(
         store = await open_store(config.database)
         adapter = FakeAdapter(config, store)
         models = models_of(provider)
-        dispatch = Dispatch(store, Conversation(store, {skill.name: skill}, models, {"fake": adapter}))
+        plenty = Quotas(turns_per_minute=len(says) + 1, turns_per_day=len(says) + 1, pictures_per_day=1000)
+        dispatch = Dispatch(store, Conversation(store, {skill.name: skill}, models, {"fake": adapter}, plenty))
         try:
             await store.choose(("fake", "", "general"), skill.name, dict(settings or {}))
             *before, last = says or ("",)

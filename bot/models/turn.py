@@ -11,6 +11,7 @@ import structlog
 from bot.messages import Attachment, Status
 from bot.models.errors import BadReply, Busy, ModelError, NotConfigured, Refused, TooLong, Truncated
 from bot.models.provider import (
+    Detail,
     Prompt,
     Provider,
     Role,
@@ -28,6 +29,7 @@ log = structlog.get_logger(__name__)
 
 _LONGEST_WAIT = 20.0  # seconds that a busy model is waited for, once
 _UNSAID_WAIT = 2.0  # seconds to wait when it did not say how long
+_LONGEST_ANSWER = 4096  # tokens that an answer is reckoned to have at most, where nobody said how many
 _Made = TypeVar("_Made")
 
 
@@ -89,16 +91,34 @@ class Models:
     def choices(self, role: Role) -> tuple[Choice, ...]:
         return self._roles.get(role, ())
 
+    def cost(self, usage: Usage) -> int | None:
+        """What a call has cost, in micro-dollars; `None` where nobody knows."""
+        if usage.cost is not None:
+            return usage.cost
+        return next((each.cost(usage) for each in self.providers if each.name == usage.provider), None)
+
+    def reserve(self, guess: Usage) -> int | None:
+        """What a call may cost in micro-dollars, with the dearest model that may be asked; `None` where nobody knows.
+
+        `guess` is what it may use at most.
+        """
+        costs = [
+            choice.provider.cost(replace(guess, provider=choice.provider.name, model=choice.model_for(guess.role)))
+            for choice in self.choices(guess.role)
+        ]
+        known = [cost for cost in costs if cost is not None]
+        return max(known, default=0) if len(known) == len(costs) else None
+
     def for_turn(
         self,
         record: Callable[[Usage], None],
-        before: Callable[[], Awaitable[None]],
+        before: Callable[[Usage], Awaitable[None]],
         waiting: Callable[[Status], None] | None = None,
     ) -> "TurnModels":
         """The models for one turn.
 
-        `before` is awaited once before the first call and may refuse it by raising; `record` is told what each call
-        used; `waiting`, where given, is told what to show while a busy model is waited for.
+        `before` is awaited before each call, with what that may use at most, and may refuse it by raising; `record` is
+        told what each call used; `waiting`, where given, is told what to show while a busy model is waited for.
         """
         return TurnModels(self, record, before, waiting)
 
@@ -120,15 +140,13 @@ class TurnModels:
         self,
         models: Models,
         record: Callable[[Usage], None],
-        before: Callable[[], Awaitable[None]],
+        before: Callable[[Usage], Awaitable[None]],
         waiting: Callable[[Status], None] | None = None,
     ) -> None:
         self._models = models
         self._record = record
         self._before = before
         self._waiting = waiting
-        self._allowed = False
-        self._asking = asyncio.Lock()
         self._streams: list[AsyncGenerator[str | ToolCall, None]] = []
         self._used: list[Usage] = []
         self._notices: dict[str, None] = {}
@@ -147,21 +165,29 @@ class TurnModels:
         """Whether there is a model for this role."""
         return self._models.serves(role)
 
-    async def chat(self, prompts: Sequence[Prompt], *, max_tokens: int | None = None) -> AsyncGenerator[str, None]:
+    async def chat(
+        self, prompts: Sequence[Prompt], *, max_tokens: int | None = None, detail: Detail = "auto"
+    ) -> AsyncGenerator[str, None]:
         """The answer, piece by piece. With pictures among the prompts, from the model that looks at pictures.
 
-        Raises a `ModelError`; after some text a `Truncated` or a `Refused`, and the text stays.
+        `detail="high"` shows them four times as large, for small print. Raises a `ModelError`; after some text a
+        `Truncated` or a `Refused`, and the text stays.
         """
-        async with aclosing(self.converse(prompts, max_tokens=max_tokens)) as pieces:
+        async with aclosing(self.converse(prompts, max_tokens=max_tokens, detail=detail)) as pieces:
             async for piece in pieces:
                 if isinstance(piece, str):
                     yield piece
 
     def converse(
-        self, prompts: Sequence[Prompt], *, tools: Sequence[Tool] = (), max_tokens: int | None = None
+        self,
+        prompts: Sequence[Prompt],
+        *,
+        tools: Sequence[Tool] = (),
+        max_tokens: int | None = None,
+        detail: Detail = "auto",
     ) -> AsyncGenerator[str | ToolCall, None]:
         """The same as `chat`, with tools that the model may call. Who asks has to run them and ask again."""
-        stream = self._chat(prompts, max_tokens, tools)
+        stream = self._chat(prompts, max_tokens, tools, detail)
         self._streams.append(stream)
         return stream
 
@@ -231,18 +257,19 @@ class TurnModels:
             await stream.aclose()
 
     async def _chat(
-        self, prompts: Sequence[Prompt], max_tokens: int | None, tools: Sequence[Tool]
+        self, prompts: Sequence[Prompt], max_tokens: int | None, tools: Sequence[Tool], detail: Detail
     ) -> AsyncGenerator[str | ToolCall, None]:
         role: Role = "vision" if any(prompt.pictures for prompt in prompts) else "chat"
         attempts = _Attempts(role, self._models, self._waiting)
-        await self._ask_leave()
+        most = max_tokens or _LONGEST_ANSWER
+        await self._before(Usage("", "", role, estimate_tokens(prompts), most, estimated=True))
         shortened = False
         while True:
             said = False
             try:
                 provider, model = await attempts.current()
                 self._notice(provider)
-                async with aclosing(self._metered(provider, model, prompts, role, max_tokens, tools)) as pieces:
+                async with aclosing(self._metered(provider, model, prompts, role, max_tokens, tools, detail)) as pieces:
                     async for piece in pieces:
                         said = True
                         yield piece
@@ -266,10 +293,11 @@ class TurnModels:
         role: Role,
         max_tokens: int | None,
         tools: Sequence[Tool],
+        detail: Detail,
     ) -> AsyncGenerator[str | ToolCall, None]:
         told, answered, size = False, True, 0
         try:
-            answer = provider.chat(model, prompts, role=role, max_tokens=max_tokens, tools=tools)
+            answer = provider.chat(model, prompts, role=role, max_tokens=max_tokens, tools=tools, detail=detail)
             async with aclosing(answer) as pieces:
                 async for piece in pieces:
                     if isinstance(piece, Usage):
@@ -283,13 +311,14 @@ class TurnModels:
             raise
         finally:
             if answered and not told:
-                self._note(Usage(provider.name, model, role, estimate_tokens(prompts), -(-size // 4), estimated=True))
+                used = Usage(provider.name, model, role, estimate_tokens(prompts), -(-size // 4), estimated=True)
+                self._note(used)
 
     async def _once(
         self, role: Role, call: Callable[[Provider, str], Awaitable[tuple[_Made, Usage]]], guess: Usage
     ) -> _Made:
         attempts = _Attempts(role, self._models, self._waiting)
-        await self._ask_leave()
+        await self._before(guess)
         while True:
             try:
                 provider, model = await attempts.current()
@@ -308,12 +337,6 @@ class TurnModels:
     def _note(self, usage: Usage) -> None:
         self._used.append(usage)
         self._record(usage)
-
-    async def _ask_leave(self) -> None:
-        async with self._asking:
-            if not self._allowed:
-                await self._before()
-                self._allowed = True
 
     def _notice(self, provider: Provider) -> None:
         if provider.notice:
