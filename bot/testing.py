@@ -103,7 +103,9 @@ class ScriptedModel(Provider):
         self.drawn.append((prompt, len(edits)))
         order = {"size": size, "quality": quality, "count": count, "style": style, "edits": tuple(edits)}
         self.orders.append({"prompt": prompt, **order})
-        for sketch in self.sketches if preview else ():
+        for sketch in self.sketches:
+            if preview is None:
+                break
             preview(Attachment("unfinished.png", "image/png", sketch, len(sketch)))
             await asyncio.sleep(0)
         pictures = [Attachment(f"picture-{number}.png", "image/png", self.draws, alt=prompt) for number in range(count)]
