@@ -156,7 +156,7 @@ async def test_a_drawing_comes_back_as_a_picture(openai: FakeOpenAI, turn: Turn)
         "size": "128x96",
         "quality": "low",
     }
-    assert turn.used == [Usage("custom", "gpt-image-2.6-flare", "image", 10, 200, pictures=2)]
+    assert turn.used == [Usage("custom", "gpt-image-2.6-flare", "image", 10, 200, pictures=2, cost=6050)]
 
 
 async def test_an_older_model_is_asked_for_one_picture_at_a_time(openai: FakeOpenAI) -> None:

@@ -25,7 +25,7 @@ from bot.models.wire import BrokenOff, Files, Wire, next_block
 if TYPE_CHECKING:
     from httpx2 import Response
 
-__all__ = ["draw", "image_body"]
+__all__ = ["checked_picture", "draw", "image_body"]
 
 log = structlog.get_logger(__name__)
 

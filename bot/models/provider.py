@@ -115,12 +115,15 @@ class Provider(ABC):
     """Somewhere models run. Every method raises a `ModelError` for whatever goes wrong.
 
     `label` is its name for people: "OpenAI", "Ollama on this machine (127.0.0.1:11434)". `notice`, where there is one,
-    is shown under every answer that it had a part in.
+    is shown under every answer that it had a part in. `free` says that calls cost nothing, `longest` how many tokens an
+    answer may have when nobody sets a limit, `None` where only the model itself does.
     """
 
     name: str
     label: str
     notice: str = ""
+    free: bool = False
+    longest: int | None = None
 
     async def prepare(self) -> None:  # noqa: B027 - most have nothing to find out
         """Find out what has to be known before a call. Called before every call; quick when there is nothing to do."""
