@@ -14,7 +14,7 @@ from bot.models.prices import Price, Prices, Tokens, read_prices
 from bot.models.profiles import PROFILES
 from bot.testing import ScriptedModel
 from tests.fakes.openai import FakeOpenAI
-from tests.model_rig import Turn, models_at, models_of
+from tests.model_rig import models_at, models_of
 from tests.sounds import tone, wav
 
 

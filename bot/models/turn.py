@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 from types import MappingProxyType
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import structlog
 
@@ -251,7 +251,8 @@ class TurnModels:
     ) -> AsyncGenerator[str | ToolCall, None]:
         told, answered, size = False, True, 0
         try:
-            answer = provider.chat(model, prompts, role=role, max_tokens=max_tokens, tools=tools, detail=detail)
+            more: dict[str, Any] = {} if detail == "auto" else {"detail": detail}  # a provider may not know of it
+            answer = provider.chat(model, prompts, role=role, max_tokens=max_tokens, tools=tools, **more)
             async with aclosing(answer) as pieces:
                 async for piece in pieces:
                     if isinstance(piece, Usage):
