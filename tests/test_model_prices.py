@@ -72,19 +72,18 @@ async def test_every_kind_of_call_is_put_on_the_bill_with_its_price(openai: Fake
 async def test_prices_are_known_or_said_not_to_be(
     provider: str, model: str, usage: dict[str, float], micro_dollars: int | None
 ) -> None:
-    prices, paid = Prices(), Paid(provider)
-    await prices.prepare(paid, model)
-    assert prices.cost(paid, Usage(provider, model, "chat", **usage)) == micro_dollars  # type: ignore[arg-type]
-    assert prices.cost(Paid(provider, free=True), Usage(provider, model, "chat", **usage)) == 0  # type: ignore[arg-type]
+    prices, used = Prices(), Usage(provider, model, "chat", **usage)  # type: ignore[arg-type]
+    await prices.load()
+    assert prices.cost(used) == micro_dollars
+    assert prices.cost(used, free=True) == 0
 
 
 async def test_an_operator_knows_better(tmp_path: Path) -> None:
     file = tmp_path / "prices.toml"
     file.write_text('["ollama:*"]\noutput = 2.0\n\n["gpt-6-luna"]\ninput = 1\ncached = 0.5\n')
     prices = Prices(read_prices(str(file)))
-    assert prices.cost(Paid("ollama", free=True), Usage("", "llama3", "chat", 5, 10**6)) == 2_000_000
-    luna = Usage("", "gpt-6-luna", "chat", 10**6, 10**6, cached_tokens=10**6)
-    assert prices.cost(Paid("openai"), luna) == 500_000
+    assert prices.cost(Usage("ollama", "llama3", "chat", 5, 10**6), free=True) == 2_000_000
+    assert prices.cost(Usage("openai", "gpt-6-luna", "chat", 10**6, 10**6, cached_tokens=10**6)) == 500_000
 
 
 @pytest.mark.parametrize(
@@ -106,17 +105,14 @@ def test_wrong_prices_are_reported_with_the_configuration(written: str, says: st
 
 async def test_a_budget_is_asked_before_every_call_and_may_refuse_it(openai: FakeOpenAI) -> None:
     asked: list[tuple[Role, int | None]] = []
-
-    async def reserve(role: Role, cost: int | None) -> None:
-        asked.append((role, cost))
-        if len(asked) == 4:
-            raise UserError("Today's money is spent.")
-
-    async def allow() -> None:
-        pass
-
     async with models_at(openai) as turn:
-        models = turn.all.for_turn(turn.used.append, allow, reserve=reserve)
+
+        async def before(guess: Usage) -> None:
+            asked.append((guess.role, turn.all.reserve(guess)))
+            if len(asked) == 4:
+                raise UserError("Today's money is spent.")
+
+        models = turn.all.for_turn(turn.used.append, before)
         async for _ in models.chat([Prompt("user", "hello")], max_tokens=1000):
             pass
         await models.image("a fox", quality="high", count=2)
@@ -131,6 +127,7 @@ async def test_a_budget_is_asked_before_every_call_and_may_refuse_it(openai: Fak
     assert costs[1] > 2 * 4000 * 30
     assert len(openai.of("/images/generations")) == 1
     assert [used.role for used in turn.used] == ["chat", "image", "speech"]
+    assert [used.cost for used in turn.used] == [turn.all.cost(used) for used in turn.used]
 
 
 async def test_a_price_that_nobody_knows_is_said_to_be_unknown_beforehand(openai: FakeOpenAI) -> None:
@@ -185,7 +182,7 @@ async def test_a_moderator_chooses_from_what_an_operator_allows() -> None:
     assert asked(chat="azure:large")("image") == ["openai:painter"]
     assert asked(chat="openai:gone")("chat") == ["openai:small"]
 
-    async def allow() -> None:
+    async def allow(_: Usage) -> None:
         pass
 
     turn = models.for_turn(lambda _: None, allow, chosen={"chat": "azure:large"})

@@ -44,10 +44,10 @@ async def find_models(config: "Config", *, ports: Mapping[int, str] = LOCAL_PORT
 
     `ports` are where to look for a server on this machine, with the name of the profile each is taken for.
     """
-    connection = Connection()
-    servers = named_servers(config, connection)
+    connection, prices = Connection(), Prices(read_prices(config.prices))
+    servers = named_servers(config, connection, prices)
     if not servers and config.probe:
-        servers = await _probe(ports, connection)
+        servers = await _probe(ports, connection, prices)
     main: Provider = next(iter(servers.values())) if servers else Practice()
     await asyncio.gather(
         *(each.learn_models() for each in servers.values() if isinstance(each, Compatible | HuggingFace))
@@ -55,12 +55,12 @@ async def find_models(config: "Config", *, ports: Mapping[int, str] = LOCAL_PORT
     roles: dict[Role, Sequence[Choice]] = {}
     off: dict[Role, str] = {}
     for role in _ROLES:
-        roles[role], off[role] = _choices(role, config, main, servers, connection)
-    offered = _offered(config, main, servers, connection)
-    return Models(roles, off=off, offered=offered, prices=Prices(read_prices(config.prices)), close=connection.close)
+        roles[role], off[role] = _choices(role, config, main, servers, connection, prices)
+    offered = _offered(config, main, servers, connection, prices)
+    return Models(roles, off=off, offered=offered, prices=prices, close=connection.close)
 
 
-async def _probe(ports: Mapping[int, str], connection: Connection) -> dict[str, Provider]:
+async def _probe(ports: Mapping[int, str], connection: Connection, prices: Prices) -> dict[str, Provider]:
     """The first server on this machine, in the order of `ports`, that lists a model to chat with."""
 
     async def ask(port: int, name: str) -> Provider | None:
@@ -73,7 +73,7 @@ async def _probe(ports: Mapping[int, str], connection: Connection) -> dict[str, 
             listed = await list_models(profile.base_url, "", _PROBE_SECONDS)
         except (OSError, ValueError):  # nobody there, or something else: this is only a try
             return None
-        return Compatible(profile, "", connection, listed) if pick("chat", listed, {}) else None
+        return Compatible(profile, "", connection, listed, prices) if pick("chat", listed, {}) else None
 
     found = await asyncio.gather(*(ask(port, name) for port, name in ports.items()))
     for server in found:
@@ -84,7 +84,7 @@ async def _probe(ports: Mapping[int, str], connection: Connection) -> dict[str, 
 
 
 def _choices(
-    role: Role, config: "Config", main: Provider, servers: dict[str, Provider], connection: Connection
+    role: Role, config: "Config", main: Provider, servers: dict[str, Provider], connection: Connection, prices: Prices
 ) -> tuple[list[Choice], str]:
     """What to ask for a role, in order, and what to say should nobody serve it."""
     named = _models_for(role, config)
@@ -94,7 +94,7 @@ def _choices(
     choices: list[Choice] = []
     missing = ""
     for entry in named:
-        if choice := _choice(entry, main, servers, connection):
+        if choice := _choice(entry, main, servers, connection, prices):
             choices.append(choice)
         else:
             missing = _missing(role, entry.partition(":")[0])
@@ -102,25 +102,27 @@ def _choices(
     return choices, missing or _why_off(role, main)
 
 
-def _choice(entry: str, main: Provider, servers: dict[str, Provider], connection: Connection) -> Choice | None:
+def _choice(
+    entry: str, main: Provider, servers: dict[str, Provider], connection: Connection, prices: Prices
+) -> Choice | None:
     """The choice that is named so; `None` where its server is not set up."""
     name, _, model = entry.partition(":")
     if (name not in PROFILES and name not in servers) or not model:
         # A colon may be part of a model's own name, as in `llama3:8b`.
         return Choice(main, entry if not isinstance(main, Practice) else "")
     if name not in servers and PROFILES[name].free:
-        servers[name] = local_server(name, connection)
+        servers[name] = local_server(name, connection, prices)
     return Choice(servers[name], model) if name in servers else None
 
 
 def _offered(
-    config: "Config", main: Provider, servers: dict[str, Provider], connection: Connection
+    config: "Config", main: Provider, servers: dict[str, Provider], connection: Connection, prices: Prices
 ) -> dict[Role, list[Choice]]:
     """What moderators may choose besides."""
     offered: dict[Role, list[Choice]] = {}
     for entry in config.allowed_models:
         role, _, name = entry.rpartition("=")
-        if choice := _choice(name, main, servers, connection):
+        if choice := _choice(name, main, servers, connection, prices):
             offered.setdefault(_ROLE_NAMES.get(role, "chat"), []).append(choice)
         else:
             log.warning("allowed model names a server that is not set up", server=name.partition(":")[0])

@@ -23,6 +23,7 @@ from bot.models.connection import Connection
 from bot.models.drawing import checked_picture
 from bot.models.errors import BadReply, ModelError, NotConfigured, Unavailable
 from bot.models.faults import Fault, connection_fault, server_fault
+from bot.models.prices import Prices
 from bot.models.profiles import PROFILES
 from bot.models.provider import (
     Detail,
@@ -66,13 +67,14 @@ class HuggingFace(Provider):
 
     name = "huggingface"
 
-    def __init__(self, token: str, connection: Connection, url: str) -> None:
+    def __init__(self, token: str, connection: Connection, url: str, prices: Prices | None = None) -> None:
         self._url = url
         self._token = token
         self.profile = replace(PROFILES["huggingface"], base_url=f"{url}/v1")
         self.label = self.profile.label
         self.longest = self.profile.limit
-        self._router = Compatible(self.profile, token, connection)
+        self._prices = prices or Prices()
+        self._router = Compatible(self.profile, token, connection, prices=self._prices)
         self._warm = False
 
     async def learn_models(self) -> None:
@@ -87,6 +89,9 @@ class HuggingFace(Provider):
 
     def model_for(self, role: Role) -> str:
         return _DEFAULTS.get(role) or self._router.model_for(role)
+
+    def cost(self, usage: Usage) -> int | None:
+        return self._prices.cost(usage)
 
     def chat(
         self,
@@ -155,7 +160,7 @@ class HuggingFace(Provider):
         if not media_type.startswith("audio/"):
             raise BadReply
         made = Attachment(f"speech.{extension(media_type)}", media_type, sound, len(sound))
-        return made, Usage(self.name, model, "voice", input_tokens=len(text) // 4, estimated=True)
+        return made, Usage(self.name, model, "voice", len(text) // 4, estimated=True, characters=len(text))
 
     async def embed(self, model: str, texts: Sequence[str]) -> tuple[list[list[float]], Usage]:
         address = model if _is_address(model) else f"{self._base(model)}/pipeline/feature-extraction"

@@ -2,10 +2,10 @@
 
 How a budget is built on this:
 
-1. `TurnModels.estimate(role, …)` says beforehand what a call may cost at most: its input as measured, its output as
-   long as it may get. `None` means that the price is not known.
-2. `Models.for_turn(reserve=…)` has that figure handed to a budget before every call; the budget refuses by raising.
-3. `Usage.cost` says afterwards what it did cost, `None` where the price is not known.
+1. Before every call, `Models.for_turn(before=…)` has a budget told what it may use at most: its input as measured, its
+   output as long as it may get. `Models.reserve` says what that may cost, and the budget refuses by raising.
+   `TurnModels.estimate(role, …)` says the same to a skill.
+2. `Usage.cost` says afterwards what it did cost. `None` means that the price is not known, here as there.
 
 Where a price comes from, the first that knows: what an operator wrote in `PARLEY_PRICES`; nothing at all for a server
 on one's own machines; the table below; the `genai-prices` library, whose figures come with it (nothing is fetched). A
@@ -18,17 +18,17 @@ import json
 import math
 import tomllib
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 from types import MappingProxyType
-from typing import NamedTuple
 
 import structlog
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from bot.models.provider import Detail, Prompt, Provider, Role, Tool, Usage, estimate_tokens
+from bot.models.provider import Detail, Prompt, Role, Tool, Usage, estimate_tokens
 
-__all__ = ["Call", "Price", "Prices", "Tokens", "likely_usage", "read_prices"]
+__all__ = ["Price", "Prices", "Tokens", "likely_usage", "read_prices"]
 
 log = structlog.get_logger(__name__)
 
@@ -48,16 +48,7 @@ class Price(BaseModel):
     characters: float = Field(0.0, ge=0)
 
 
-class Call(NamedTuple):
-    """What a `Usage` does not hold of a call, and its price depends on."""
-
-    size: str = ""
-    quality: str = ""
-    characters: int = 0
-
-
 _FREE = Price()
-_NO_CALL = Call()
 
 # OpenAI's own, November 2026, for what is not counted in tokens. The pictures of GPT Image 2.6 are taken to cost what
 # those of 2.5 do, and a character read aloud by gpt-4o-mini-tts its share of a minute: neither is published as such.
@@ -92,23 +83,27 @@ class Prices:
     def __init__(self, given: Mapping[str, Price] = MappingProxyType({})) -> None:
         self._given = dict(given)
         self._known: dict[tuple[str, str, bool], Price | None] = {}
+        self._loaded = False
 
-    async def prepare(self, provider: Provider, model: str) -> None:
-        """Look up what has to be looked up, so that `price` knows. Quick when there is nothing to do."""
-        if (key := (provider.name, model, provider.free)) not in self._known:
-            price = self._own(*key)
-            self._known[key] = price or await asyncio.to_thread(_from_library, provider.name, model)
+    async def load(self) -> None:
+        """Load the library, which takes a moment. Quick when that is done."""
+        if not self._loaded:
+            await asyncio.to_thread(_from_library, "openai", "gpt-6-luna")
+            self._loaded = True
+
+    def price(self, provider: str, model: str, *, free: bool = False) -> Price | None:
+        """The price of a model; `None` where it is not known. `free` is what runs on one's own machines."""
+        key = provider, model, free
+        if key not in self._known:
+            found = self._own(*key)
+            self._known[key] = _from_library(provider, model) if found is None else found
             if self._known[key] is None:
-                log.warning("price not known; set PARLEY_PRICES", provider=provider.name, model=model)
+                log.warning("price not known; set PARLEY_PRICES", provider=provider, model=model)
+        return self._known[key]
 
-    def price(self, provider: Provider, model: str) -> Price | None:
-        """The price of a model; `None` where it is not known, or has not been looked up."""
-        key = provider.name, model, provider.free
-        return self._known[key] if key in self._known else self._own(*key)
-
-    def cost(self, provider: Provider, usage: Usage, call: Call = _NO_CALL) -> int | None:
+    def cost(self, usage: Usage, *, free: bool = False) -> int | None:
         """What a call cost, in micro-dollars, rounded up; `None` where the price is not known."""
-        price = self.price(provider, usage.model)
+        price = self.price(usage.provider, usage.model, free=free)
         if price is None:
             return None
         cached = min(usage.cached_tokens, usage.input_tokens)
@@ -117,9 +112,9 @@ class Prices:
             + cached * (price.input if price.cached is None else price.cached)
             + usage.output_tokens * price.output
         )
-        dear = _dearer(usage.model, call) if price.picture else 1.0
+        dear = _dearer(usage) if price.picture else 1.0
         dollars = usage.seconds / 60 * price.minute + usage.pictures * price.picture * dear
-        return math.ceil(round(tokens + dollars * 1e6 + call.characters * price.characters, 6))
+        return math.ceil(round(tokens + dollars * 1e6 + usage.characters * price.characters, 6))
 
     def _own(self, name: str, model: str, free: bool) -> Price | None:
         for pattern, price in self._given.items():
@@ -178,9 +173,13 @@ def likely_usage(
             return Usage("", "", role, seconds=seconds, estimated=True)
         case "image":
             read = estimate_tokens([Prompt("user", text)]) + edits * _EDIT_TOKENS
-            return Usage("", "", role, read, count * _painted(size, quality), pictures=count, estimated=True)
+            painted = count * _painted(size, quality)
+            guess = Usage("", "", role, read, painted, count, estimated=True)
+            return replace(guess, size=size, quality=quality)
         case _:
-            return Usage("", "", role, estimate_tokens([Prompt("user", text)]), estimated=True)
+            characters = len(text) if role == "voice" else 0
+            tokens = estimate_tokens([Prompt("user", text)])
+            return Usage("", "", role, tokens, estimated=True, characters=characters)
 
 
 def _painted(size: str, quality: str) -> int:
@@ -225,12 +224,12 @@ def _plain(model: str) -> str:
     return model.lower().rpartition("/")[2]
 
 
-def _dearer(model: str, call: Call) -> float:
+def _dearer(usage: Usage) -> float:
     """How many times the usual price a picture of DALL·E 3 costs in this size and quality."""
-    if _plain(model) != "dall-e-3":
+    if _plain(usage.model) != "dall-e-3":
         return 1.0
-    large = call.size not in ("", "auto", "1024x1024")
-    fine = call.quality in ("hd", "high", "max")
+    large = usage.size not in ("", "auto", "1024x1024")
+    fine = usage.quality in ("hd", "high", "max")
     return {(False, False): 1.0, (True, False): 2.0, (False, True): 2.0, (True, True): 3.0}[large, fine]
 
 

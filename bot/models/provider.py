@@ -66,7 +66,7 @@ class Prompt:
 class Usage:
     """What one call used. `seconds` is the length of a sound that was transcribed; `cached_tokens` are those of the
     input that the server had read before; `estimated` where the server did not say. `cost` is in micro-dollars, `None`
-    where the price is not known.
+    where the price is not known. `characters` are those read aloud; `size` and `quality` are those of the pictures.
     """
 
     provider: str
@@ -79,6 +79,9 @@ class Usage:
     estimated: bool = False
     cached_tokens: int = 0
     cost: int | None = None
+    characters: int = 0
+    size: str = ""
+    quality: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +134,13 @@ class Provider(ABC):
     def model_for(self, role: Role) -> str:
         """The model this provider uses for a role when nobody named one; `""` where it has none."""
         return ""
+
+    def cost(self, usage: Usage) -> int | None:
+        """What this use of one of its models costs, in micro-dollars; `None` where it does, but nobody knows how much.
+
+        Nothing, unless a provider says otherwise: a model that runs on one's own machine is not paid for by the call.
+        """
+        return 0
 
     @abstractmethod
     def chat(

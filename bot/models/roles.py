@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -16,12 +16,11 @@ from bot.models.provider import Provider, Role, Usage
 if TYPE_CHECKING:
     from bot.models.turn import TurnModels
 
-__all__ = ["Choice", "Chosen", "Models", "Reserve"]
+__all__ = ["Choice", "Chosen", "Models"]
 
 log = structlog.get_logger(__name__)
 
 Chosen = Mapping[Role, str]  # for a role, the name of one of the models that are allowed there: "provider:model"
-Reserve = Callable[[Role, int | None], Awaitable[None]]
 _NONE: Chosen = MappingProxyType({})
 
 
@@ -45,8 +44,8 @@ class Models:
     """The models of this installation, built once per process.
 
     `roles` lists for each role what to ask, in this order. `off` says of a role that nobody serves why that is and
-    which one thing to set. `offered` are further models that moderators may choose. `prices` and `tokens` are what is
-    known of costs and of counting.
+    which one thing to set. `offered` are further models that moderators may choose. `prices` are those that providers
+    go by, `tokens` how their models have been seen counting.
     """
 
     def __init__(
@@ -62,7 +61,7 @@ class Models:
         self._off = dict(off or {})
         self._offered = {role: tuple(choices) for role, choices in (offered or {}).items()}
         self._close = close
-        self.prices = prices or Prices()
+        self._prices = prices
         self.tokens = Tokens()
 
     @property
@@ -118,33 +117,52 @@ class Models:
             return usual
         return (found, *(choice for choice in usual if choice.named(role) != wanted))
 
+    def cost(self, usage: Usage) -> int | None:
+        """What a call has cost, in micro-dollars; `None` where nobody knows."""
+        if usage.cost is not None:
+            return usage.cost
+        return next((each.cost(usage) for each in self.providers if each.name == usage.provider), None)
+
+    def reserve(self, guess: Usage, chosen: Chosen = _NONE) -> int | None:
+        """What a call may cost in micro-dollars, with the dearest model that may be asked; `None` where nobody knows.
+
+        `guess` is what it may use at most.
+        """
+        costs = []
+        for choice in self.choices(guess.role, chosen):
+            if model := choice.model_for(guess.role):
+                tokens = self.tokens.count(choice.provider.name, model, guess.input_tokens)
+                used = replace(guess, provider=choice.provider.name, model=model, input_tokens=tokens)
+                costs.append(choice.provider.cost(used))
+        known = [cost for cost in costs if cost is not None]
+        return max(known, default=0) if len(known) == len(costs) else None
+
+    async def know_prices(self) -> None:
+        """Load what prices are looked up in, in a thread. Quick when that is done."""
+        if self._prices is not None:
+            await self._prices.load()
+
     def for_turn(
         self,
         record: Callable[[Usage], None],
-        before: Callable[[], Awaitable[None]],
+        before: Callable[[Usage], Awaitable[None]],
         waiting: Callable[[Status], None] | None = None,
         *,
         chosen: Chosen = _NONE,
-        reserve: Reserve | None = None,
     ) -> "TurnModels":
         """The models for one turn.
 
-        `before` is awaited once before the first call and may refuse it by raising; `record` is told what each call
-        used; `waiting`, where given, is told what to show while a busy model is waited for. `chosen` are the models to
-        use here before others. `reserve` is awaited before every call with its role and what it may cost at most in
-        micro-dollars (`None`: nobody knows), and may refuse it by raising.
+        `before` is awaited before each call, with what that may use at most, and may refuse it by raising; `record` is
+        told what each call used; `waiting`, where given, is told what to show while a busy model is waited for.
+        `chosen` are the models to use here before others.
         """
         from bot.models.turn import TurnModels
 
-        return TurnModels(self, record, before, waiting, chosen=chosen, reserve=reserve)
+        return TurnModels(self, record, before, waiting, chosen=chosen)
 
     async def warm(self) -> None:
         """Do now what would otherwise make the first question slow. What fails will be tried again at first need."""
-        await asyncio.gather(*(provider.prepare() for provider in self.providers))
-        for role, choices in self._roles.items():
-            for choice in choices:
-                if model := choice.model_for(role):
-                    await self.prices.prepare(choice.provider, model)
+        await asyncio.gather(self.know_prices(), *(provider.prepare() for provider in self.providers))
 
     async def close(self) -> None:
         for provider in self.providers:

@@ -12,6 +12,7 @@ from bot.models.compatible import Compatible
 from bot.models.connection import Connection
 from bot.models.entra import EntraToken, SignIn
 from bot.models.huggingface import HuggingFace
+from bot.models.prices import Prices
 from bot.models.profiles import PROFILES, Profile, profile_for
 from bot.models.provider import Provider
 
@@ -30,7 +31,7 @@ class ServerAddress:
     key: str
 
 
-def named_servers(config: "Config", connection: Connection) -> dict[str, Provider]:
+def named_servers(config: "Config", connection: Connection, prices: Prices) -> dict[str, Provider]:
     """The servers that the environment names, by the name of their profile, the most wanted first."""
     servers: dict[str, Provider] = {}
     key = _open(config.openai_api_key)
@@ -38,27 +39,29 @@ def named_servers(config: "Config", connection: Connection) -> dict[str, Provide
         profile = profile_for(config.openai_base_url, keyed=bool(key))
         if profile.name == "azure":
             profile = azure_profile(config.openai_base_url, config.azure_openai_api_version)
-        servers[profile.name] = Compatible(profile, key, connection)
+        servers[profile.name] = Compatible(profile, key, connection, prices=prices)
     elif key:
-        servers["openai"] = Compatible(PROFILES["openai"], key, connection)
+        servers["openai"] = Compatible(PROFILES["openai"], key, connection, prices=prices)
     if config.azure_openai_endpoint:
         profile = azure_profile(config.azure_openai_endpoint, config.azure_openai_api_version)
         azure_key = _open(config.azure_openai_api_key) or EntraToken(_sign_in(config))
-        servers.setdefault("azure", Compatible(profile, azure_key, connection))
+        servers.setdefault("azure", Compatible(profile, azure_key, connection, prices=prices))
     for address in read_servers(_open(config.servers)):
-        servers.setdefault(address.name, _at(address, connection))
+        servers.setdefault(address.name, _at(address, connection, prices))
     if router_key := _open(config.openrouter_api_key):
-        servers.setdefault("openrouter", Compatible(PROFILES["openrouter"], router_key, connection))
+        servers.setdefault("openrouter", Compatible(PROFILES["openrouter"], router_key, connection, prices=prices))
     if token := _open(config.hf_token):
-        servers.setdefault("huggingface", HuggingFace(token, connection, config.hf_url))
+        servers.setdefault("huggingface", HuggingFace(token, connection, config.hf_url, prices))
     return servers
 
 
-def local_server(name: str, connection: Connection) -> Provider:
+def local_server(name: str, connection: Connection, prices: Prices) -> Provider:
     """The server of this kind at its usual port on this machine."""
     profile = PROFILES[name]
     address = urlsplit(profile.base_url).netloc
-    return Compatible(replace(profile, label=f"{profile.label} on this machine ({address})"), "", connection)
+    return Compatible(
+        replace(profile, label=f"{profile.label} on this machine ({address})"), "", connection, prices=prices
+    )
 
 
 def read_servers(text: str) -> tuple[ServerAddress, ...]:
@@ -86,7 +89,7 @@ def azure_profile(endpoint: str, api_version: str) -> Profile:
     return replace(PROFILES["azure"], base_url=base_url, label=label, api_version=api_version)
 
 
-def _at(address: ServerAddress, connection: Connection) -> Provider:
+def _at(address: ServerAddress, connection: Connection, prices: Prices) -> Provider:
     profile = profile_for(address.url, keyed=bool(address.key))
     host = urlsplit(address.url).netloc
     if address.name in PROFILES and address.name != profile.name:
@@ -94,7 +97,7 @@ def _at(address: ServerAddress, connection: Connection) -> Provider:
         profile = replace(kind, base_url=profile.base_url, label=f"{kind.label} at {host}")
     elif address.name != profile.name:
         profile = replace(profile, name=address.name, label=f"{address.name} ({host})")
-    return Compatible(replace(profile, key_name="PARLEY_SERVERS"), address.key, connection)
+    return Compatible(replace(profile, key_name="PARLEY_SERVERS"), address.key, connection, prices=prices)
 
 
 def _sign_in(config: "Config") -> SignIn:

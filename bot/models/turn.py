@@ -12,7 +12,7 @@ import structlog
 from bot.messages import Attachment, Status
 from bot.models.attempts import Attempts, shorter
 from bot.models.errors import BadReply, ModelError, Refused, TooLong, Truncated
-from bot.models.prices import Call, likely_usage
+from bot.models.prices import likely_usage
 from bot.models.provider import (
     Detail,
     Prompt,
@@ -25,14 +25,13 @@ from bot.models.provider import (
     Verdict,
     estimate_tokens,
 )
-from bot.models.roles import Choice, Chosen, Models, Reserve
+from bot.models.roles import Choice, Chosen, Models
 
 __all__ = ["Choice", "Models", "TurnModels"]
 
 log = structlog.get_logger(__name__)
 
 _SOUND_BYTES = 2000  # of a second of a voice note, where nobody says how long it is
-_NO_CALL = Call()
 _Made = TypeVar("_Made")
 
 
@@ -43,20 +42,16 @@ class TurnModels:
         self,
         models: Models,
         record: Callable[[Usage], None],
-        before: Callable[[], Awaitable[None]],
+        before: Callable[[Usage], Awaitable[None]],
         waiting: Callable[[Status], None] | None = None,
         *,
         chosen: Chosen = MappingProxyType({}),
-        reserve: Reserve | None = None,
     ) -> None:
         self._models = models
         self._record = record
         self._before = before
         self._waiting = waiting
         self._chosen = chosen
-        self._reserve = reserve
-        self._allowed = False
-        self._asking = asyncio.Lock()
         self._streams: list[AsyncGenerator[str | ToolCall, None]] = []
         self._used: list[Usage] = []
         self._notices: dict[str, None] = {}
@@ -96,25 +91,22 @@ class TurnModels:
         size: str = "",
         quality: str = "",
     ) -> int | None:
-        """What a call may cost at most, in micro-dollars, with the model that would be asked first; `None` where its
+        """What a call may cost at most, in micro-dollars, with the dearest model that may be asked; `None` where a
         price is not known. Give what the call will be given: `prompts`, `tools` and `max_tokens` to chat, `text` to
         draw, read aloud, screen or embed, `seconds` of a sound, `count`, `size` and `quality` of pictures.
         """
-        choice = self._first(role)
-        if choice is None:
-            return None
-        usage = likely_usage(
+        guess = likely_usage(
             role,
             prompts=prompts,
             tools=tools,
-            max_tokens=max_tokens or choice.provider.longest,
+            max_tokens=max_tokens or self._longest(role),
             text=text,
             seconds=seconds,
             count=count,
             size=size,
             quality=quality,
         )
-        return self._cost(choice.provider, choice.model_for(role), usage, Call(size, quality, len(text)))
+        return self._models.reserve(guess, self._chosen)
 
     async def chat(
         self, prompts: Sequence[Prompt], *, max_tokens: int | None = None, detail: Detail = "auto"
@@ -164,7 +156,6 @@ class TurnModels:
                 model, prompt, size=size, quality=quality, count=count, style=style, edits=edits, preview=preview
             ),
             likely_usage("image", text=prompt, count=count, size=size, quality=quality, edits=len(edits)),
-            Call(size, quality),
         )
 
     async def transcribe(self, sound: Attachment, *, language: str = "", words: str = "") -> Transcript:
@@ -184,7 +175,6 @@ class TurnModels:
             "voice",
             lambda provider, model: provider.speak(model, text, voice=voice, language=language),
             likely_usage("voice", text=text),
-            Call(characters=len(text)),
         )
 
     async def moderate(self, text: str, pictures: Sequence[Attachment] = ()) -> Verdict:
@@ -213,16 +203,17 @@ class TurnModels:
     ) -> AsyncGenerator[str | ToolCall, None]:
         role: Role = "vision" if any(prompt.pictures for prompt in prompts) else "chat"
         attempts = Attempts(role, self._models, self._chosen, self._waiting)
-        await self._ask_leave()
+        await self._leave(
+            likely_usage(
+                role, prompts=prompts, tools=tools, max_tokens=max_tokens or self._longest(role), detail=detail
+            )
+        )
         shortened = False
         while True:
             said = False
             try:
                 provider, model = await attempts.current()
-                longest = max_tokens or provider.longest
-                await self._leave(
-                    provider, model, likely_usage(role, prompts=prompts, tools=tools, max_tokens=longest, detail=detail)
-                )
+                self._notice(provider)
                 async with aclosing(self._metered(provider, model, prompts, role, max_tokens, tools, detail)) as pieces:
                     async for piece in pieces:
                         said = True
@@ -278,48 +269,42 @@ class TurnModels:
         role: Role,
         call: Callable[[Provider, str], Awaitable[tuple[_Made, Usage]]],
         guess: Usage,
-        about: Call = _NO_CALL,
     ) -> _Made:
         attempts = Attempts(role, self._models, self._chosen, self._waiting)
-        await self._ask_leave()
+        await self._leave(guess)
         while True:
             try:
                 provider, model = await attempts.current()
-                await self._leave(provider, model, guess, about)
+                self._notice(provider)
                 try:
                     made, usage = await call(provider, model)
                 except asyncio.CancelledError:  # the server may have done the work by now
-                    self._note(provider, replace(guess, provider=provider.name, model=model, estimated=True), about)
+                    self._note(provider, replace(guess, provider=provider.name, model=model, estimated=True))
                     raise
             except ModelError as error:
                 await attempts.after(error)
             else:
-                self._note(provider, usage, about)
+                self._note(provider, usage)
                 return made
 
-    def _note(self, provider: Provider, usage: Usage, about: Call = _NO_CALL) -> None:
+    def _note(self, provider: Provider, usage: Usage) -> None:
         if usage.cost is None:
-            usage = replace(usage, cost=self._models.prices.cost(provider, usage, about))
+            usage = replace(usage, cost=provider.cost(usage))
         self._used.append(usage)
         self._record(usage)
-
-    def _cost(self, provider: Provider, model: str, usage: Usage, about: Call) -> int | None:
-        tokens = self._models.tokens.count(provider.name, model, usage.input_tokens)
-        return self._models.prices.cost(provider, replace(usage, model=model, input_tokens=tokens), about)
 
     def _first(self, role: Role) -> Choice | None:
         return next((each for each in self._models.choices(role, self._chosen) if each.model_for(role)), None)
 
-    async def _leave(self, provider: Provider, model: str, guess: Usage, about: Call = _NO_CALL) -> None:
+    def _longest(self, role: Role) -> int | None:
+        first = self._first(role)
+        return first.provider.longest if first else None
+
+    async def _leave(self, guess: Usage) -> None:
         """What has to be done before a call that may cost something."""
-        await self._models.prices.prepare(provider, model)
-        if self._reserve:
-            await self._reserve(guess.role, self._cost(provider, model, guess, about))
+        await self._models.know_prices()
+        await self._before(guess)
+
+    def _notice(self, provider: Provider) -> None:
         if provider.notice:
             self._notices[provider.notice] = None
-
-    async def _ask_leave(self) -> None:
-        async with self._asking:
-            if not self._allowed:
-                await self._before()
-                self._allowed = True

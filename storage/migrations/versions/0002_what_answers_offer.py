@@ -20,12 +20,17 @@ def _key(*, primary: bool = False) -> list[sa.Column[str]]:
 def upgrade() -> None:
     op.add_column("inbox", sa.Column("person", sa.String(length=256), nullable=False, server_default=""))
     op.add_column("inbox", sa.Column("reserved", sa.BigInteger(), nullable=False, server_default="0"))
-    op.create_index("inbox_person", "inbox", ["platform", "tenant", "person", "received_at"], unique=False)
-    op.create_index("inbox_received", "inbox", ["received_at"], unique=False)
+    op.add_column("inbox", sa.Column("direct", sa.Boolean(), nullable=False, server_default="0"))
+    op.create_index("inbox_person", "inbox", ["platform", "person", "received_at"], unique=False)
+    op.create_index("inbox_tenant", "inbox", ["platform", "tenant", "received_at"], unique=False)
     op.add_column("bills", sa.Column("cached_tokens", sa.Integer(), nullable=False, server_default="0"))
     op.add_column("bills", sa.Column("cost", sa.BigInteger(), nullable=True))
+    op.add_column("bills", sa.Column("direct", sa.Boolean(), nullable=False, server_default="0"))
+    op.create_index("bills_person", "bills", ["platform", "person", "at"], unique=False)
     op.create_index("bills_at", "bills", ["at"], unique=False)
     op.add_column("files", sa.Column("kept", sa.Boolean(), nullable=False, server_default="0"))
+    op.add_column("room_messages", sa.Column("buttons", sa.JSON(), nullable=False, server_default="[]"))
+    op.add_column("room_messages", sa.Column("replies", sa.String(length=64), nullable=False, server_default=""))
     op.create_table(
         "answers",
         sa.Column("heard", sa.Integer(), sa.ForeignKey("inbox.id", ondelete="CASCADE"), primary_key=True),

@@ -49,6 +49,18 @@ export const strings = {
   working: "Still writing",
   answered: (text) => `Parley: ${text}`,
   answeredElsewhere: (title) => `Parley has answered in “${title}”.`,
+  actions: "With this answer",
+  offers: "What can follow",
+  buttons: {
+    regenerate: "Answer anew",
+    continue: "Continue",
+    good: "A good answer",
+    bad: "A bad answer",
+  },
+  reason: "What was wrong with it?",
+  reasonExample: "What was wrong with it? (if you like)",
+  sendReason: "Tell",
+  reply: "Reply to this",
   copy: "Copy",
   copyAnswer: "Copy the answer",
   copyCode: "Copy the code",
@@ -57,7 +69,12 @@ export const strings = {
   codeBlock: "Code",
   tableBlock: "Table",
   inReply: (text) => `In reply to “${text}”`,
-  inReplyToFile: "In reply to your file",
+  inReplyToAnswer: (text) => `In reply to Parley: “${text}”`,
+  inReplyToFile: "In reply to a file",
+  inReplyToPicture: "In reply to your picture",
+  inReplyToDrawn: "In reply to this picture",
+  unreply: "Do not reply to it",
+  unfinished: "Unfinished picture",
   saidAt: (who, time) => `${who}, ${time}`,
   picture: "Picture",
   enlarge: (alt) => `Enlarge: ${alt}`,
@@ -89,6 +106,31 @@ export const strings = {
   emptyFile: (name) => `“${name}” is empty. Choose another file.`,
   tooLong: (most) => `A message may have ${number.format(most)} characters. Attach the rest as a file.`,
   notStopped: "There was nothing left to stop.",
+
+  // Commands
+  command: "Commands",
+  commands: "Commands",
+  commandsFound: (number) => (number === 1 ? "One command. Enter takes it." : `${number} commands. Arrow keys choose, Enter takes one.`),
+  commandAsked: (name) => `What “${name}” asks for`,
+  dropCommand: (name) => `Do without “${name}”`,
+  yesNo: (yes) => (yes ? "yes" : "no"),
+
+  // Forms
+  fieldName: (name) => sentenceCase(name.replaceAll(/[_-]/g, " ")),
+  choiceName: (name) => sentenceCase(name),
+  fieldNeeded: (description) => `Please fill this in: ${description}.`,
+  wrongNumber: (whole, least, most) =>
+    `This has to be ${whole ? "a whole number" : "a number"}${least === null ? "" : ` from ${least}`}${most === null ? "" : ` to ${most}`}.`,
+
+  // Settings
+  settings: "Settings",
+  scope: "What these settings are for",
+  everywhere: "All conversations",
+  onlyHere: (title) => `Only “${title}”`,
+  settingsOf: (number) => (number === 1 ? "One setting" : `${number} settings`),
+  skillOn: (name) => `“${name}” can be used`,
+  saveSettings: "Save",
+  settingsSaved: "Saved.",
 
   // Voice notes
   record: "Record a voice note",
@@ -128,6 +170,8 @@ export const strings = {
   },
   version: (version) => `Parley ${version}`,
 };
+
+const sentenceCase = (text) => text.charAt(0).toLocaleUpperCase() + text.slice(1);
 
 const UNITS = ["bytes", "KB", "MB", "GB"];
 
