@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from bot.config import Config
     from storage import Store
 
-__all__ = ["Adapter", "AdapterOff", "Gone", "Host", "Limits", "PostFailed"]
+__all__ = ["Adapter", "AdapterOff", "Gone", "Host", "Limits", "Overloaded", "PostFailed"]
 
 
 class AdapterOff(Exception):
@@ -32,6 +32,14 @@ class PostFailed(Exception):
 
 class Gone(PostFailed):
     """The channel or the message is no longer there, or no longer open to the bot: trying again is useless."""
+
+
+class Overloaded(Exception):
+    """More is asked than can be taken on. Nothing was stored: whoever resends may do so in `seconds`."""
+
+    def __init__(self, seconds: int = 5) -> None:
+        super().__init__(f"Too much is asked just now. Try again in {seconds} seconds.")
+        self.seconds = seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +73,7 @@ class Host(Protocol):
         """Take a question. When this returns, it is safely stored; `False` means it had been heard before.
 
         Raises what storage raises when it cannot be stored; its author has been told then, unless the platform resends.
+        Raises `Overloaded` where the platform resends and there is too much to answer.
         """
 
     async def edited(self, message: Message, *, addressed: bool = True) -> None:

@@ -76,8 +76,14 @@ class Config(BaseSettings):
     speech_model: _Listed = Field(
         (), validation_alias="PARLEY_SPEECH_MODEL", description="Model that transcribes voice notes"
     )
+    voice_model: _Listed = Field(
+        (), validation_alias="PARLEY_VOICE_MODEL", description="Model that reads answers aloud"
+    )
     embed_model: _Listed = Field(
         (), validation_alias="PARLEY_EMBED_MODEL", description="Model that computes embeddings"
+    )
+    moderate_model: _Listed = Field(
+        (), validation_alias="PARLEY_MODERATE_MODEL", description="Model that screens what is asked and answered"
     )
     probe: bool = Field(
         True,
@@ -216,7 +222,9 @@ class Config(BaseSettings):
         "vision_model",
         "image_model",
         "speech_model",
+        "voice_model",
         "embed_model",
+        "moderate_model",
         "teams_tenants",
         "teams_service_hosts",
         "teams_moderators",

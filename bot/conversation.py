@@ -4,27 +4,26 @@ Read `Conversation.answer` from top to bottom: that is what happens, in that ord
 """
 
 import contextlib
-import itertools
 import json
 import secrets
 import time
-from collections.abc import AsyncGenerator, Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from typing import Any
 
 import structlog
 
 from bot.adapter import Adapter, Gone, PostFailed
+from bot.asking import CUT_OFF, Asking, settings_key
 from bot.delivery import Answer, Delivery, nonce_of
 from bot.errors import UserError
-from bot.forms import fill
-from bot.messages import Attachment, Button, Channel, Keep, Kept, Message, Person, Reply, Said
+from bot.messages import Attachment, Button, Channel, Keep, Message, Person, Reply
 from bot.metrics import SECONDS, TURNS
 from bot.models import Models, TurnModels
-from bot.policy import choice_of, permit, settings_of
-from bot.routing import choose
-from bot.skill import Piece, Pieces, Skill, Turn
+from bot.policy import choice_of, settings_of
+from bot.routing import FALLBACK, choose
+from bot.skill import Skill
 from bot.turns import Once, Running, Tally, packed
 from bot.watchdog import SkillBlocked
 from storage import File, Heard, Line, Offer, Store
@@ -33,8 +32,6 @@ __all__ = ["Conversation"]
 
 log = structlog.get_logger(__name__)
 
-HISTORY_LINES = 80
-READ_BYTES = 25 * 1024 * 1024
 TOO_OLD_SECONDS = 600
 
 # What stands below every answer that a model had a part in, after the skill's own buttons.
@@ -42,7 +39,6 @@ ANSWERED = (Button("regenerate", "Regenerate"), Button("good", "👍"), Button("
 
 INTERRUPTED = "Interrupted by a restart. Please ask again."
 EXPIRED = "I was away when you asked this, and it has been a while. Please ask again if it still matters."
-CUT_OFF = "“{}” was switched off because it kept everything else waiting. Whoever runs this bot finds more in the log."
 NOT_STORED = "I cannot take questions just now: there is a problem with my storage. Please ask again in a few minutes."
 NOT_KEPT = "there is a problem with my storage: I shall not remember this"
 NOTHING_SAID = "I got an empty answer from the model. Please ask again, perhaps in other words."
@@ -58,11 +54,11 @@ class Conversation:
         self._skills = skills
         self._models = models
         self._adapters = adapters
-        self._cut_off: set[str] = set()
+        self._asking = Asking(store, skills, adapters)
 
     def cut_off(self, skill: str) -> None:
         """Switch a skill off until the next start: it kept everybody else waiting."""
-        self._cut_off.add(skill)
+        self._asking.cut_off.add(skill)
 
     async def answer(self, running: Running) -> None:
         """Answer one message. Whatever happens, it ends with something that its author can see."""
@@ -120,7 +116,7 @@ class Conversation:
 
     async def choices(self, channel: Channel) -> dict[str, dict[str, Any]]:
         """Every setting of every skill in this channel, as it is now."""
-        key = _settings_key(channel)
+        key = settings_key(channel)
         found: dict[str, dict[str, Any]] = {}
         for name, skill in self._skills.items():
             chosen = await self._store.chosen(key, name)
@@ -131,15 +127,27 @@ class Conversation:
         self, channel: Channel, person: Person, skill: str, chosen: Mapping[str, Any], *, everywhere: bool = False
     ) -> None:
         """Set what a moderator chose for a skill, here or in the whole community. Raises `UserError`."""
-        platform, tenant, here = _settings_key(channel)
+        platform, tenant, here = settings_key(channel)
         key = (platform, tenant, "" if everywhere else here)
         checked = choice_of(person, self._skills.get(skill), chosen)
         await self._store.choose(key, skill, {**await self._store.chosen_at(key, skill), **checked})
 
+    def is_plain(self, message: Message) -> bool:
+        """Whether it is nothing but words for the chat, which can be answered together with others."""
+        if message.attachments or message.quote or message.skill or message.private or message.author.operator:
+            return False
+        with contextlib.suppress(UserError):
+            return choose(message, self._skills).skill.name == FALLBACK
+        return False
+
+    def resends(self, channel: Channel) -> bool:
+        """Whether what cannot be taken from this channel just now comes again."""
+        return self._adapters[channel.platform].limits(channel).resends
+
     async def excuse(self, message: Message) -> None:
         """Tell somebody that their question could not even be stored, unless their platform sends it again."""
         adapter = self._adapters[message.channel.platform]
-        if adapter.limits(message.channel).resends:
+        if self.resends(message.channel):
             return
         try:
             # Not the nonce of the answer: the question may yet be heard again, and answered.
@@ -157,76 +165,9 @@ class Conversation:
 
     async def _speak(self, message: Message, models: TurnModels, delivery: Delivery, bill: Tally) -> None:
         """Find who answers, and let the answer be said."""
-        async with contextlib.aclosing(self._pieces(message, models, bill)) as pieces:
+        async with contextlib.aclosing(self._asking.pieces(message, models, bill)) as pieces:
             async for piece in pieces:
                 delivery.add(piece)
-
-    async def _pieces(self, message: Message, models: TurnModels, bill: Tally) -> AsyncGenerator[Piece, None]:
-        """The pieces of the answer to a message: the one road to any skill, for people and for other skills."""
-        kept = await self._kept_with(message)
-        choice = choose(message, self._skills, follows=kept.skill if kept else "")
-        bill.skill = bill.skill or choice.skill.name
-        chosen = await self._store.chosen(_settings_key(message.channel), choice.skill.name)
-        permit(message, choice.skill, chosen)
-        if choice.skill.name in self._cut_off:
-            raise UserError(CUT_OFF.format(choice.skill.name))
-        adapter = self._adapters[message.channel.platform]
-
-        async def read(attachment: Attachment) -> Attachment:
-            return await _read(adapter, message.channel, attachment)
-
-        def ask(skill: str, text: str, request: Mapping[str, Any] | None = None) -> Pieces:
-            return self._pieces(_asked(message, skill, text, request), models, bill)
-
-        async def recall(kept_id: str) -> Kept | None:
-            return await self._recall(message.channel, kept_id)
-
-        async def earlier(limit: int, since: datetime | None) -> tuple[Said, ...]:
-            read = await adapter.earlier(message.channel, limit, since)
-            return await self._history(message, limit, since) if read is None else read
-
-        turn = Turn(
-            message=message,
-            settings=settings_of(choice.skill, chosen),
-            request=fill(choice.skill.request_type, choice.words, dict(choice.given)),
-            history=await self._history(message, HISTORY_LINES),
-            models=models,
-            skills={skill.name: skill.help for skill in self._skills.values()},
-            kept=kept,
-            _read=read,
-            _ask=ask,
-            _recall=recall,
-            _earlier=earlier,
-        )
-        async with contextlib.aclosing(choice.skill.reply(turn)) as pieces:  # type: ignore[type-var]
-            async for piece in pieces:
-                yield piece
-
-    async def _history(self, message: Message, limit: int, since: datetime | None = None) -> tuple[Said, ...]:
-        """What was said before this message, which may have been answered once already."""
-        before = itertools.takewhile(
-            lambda line: line.message_id != message.id, await self._store.history(message.channel.key, limit)
-        )
-        return tuple(
-            Said(line.role, line.text, line.author, line.author_id, line.message_id, line.at)
-            for line in before
-            if since is None or (line.at is not None and line.at > since)
-        )
-
-    async def _kept_with(self, message: Message) -> Kept | None:
-        """What a skill kept with the answer that this message replies to."""
-        given = await self._store.given(message.channel.key, message.quote.id) if message.quote else None
-        return await self._recall(message.channel, str(given.heard)) if given and given.about is not None else None
-
-    async def _recall(self, channel: Channel, kept_id: str) -> Kept | None:
-        given = await self._store.given_to(channel.key, int(kept_id)) if kept_id.isdecimal() else None
-        if given is None or given.about is None:
-            return None
-        files = await self._store.kept_files(given.heard)
-        attachments = [
-            Attachment(file.name, file.media_type, file.data, len(file.data), alt=file.alt) for file in files
-        ]
-        return Kept(kept_id, given.skill, given.about, tuple(attachments))
 
     async def _remember(
         self,
@@ -243,6 +184,10 @@ class Conversation:
         Of a question that is withdrawn only the cost is remembered.
         """
         said = [
+            *(
+                Line(each.role, each.text, each.message_id, each.author_id, each.author, each.at)
+                for each in message.before
+            ),
             Line(
                 "user",
                 _with_marks(message.text, message.attachments),
@@ -250,7 +195,7 @@ class Conversation:
                 message.author.id,
                 message.author.name,
                 message.sent_at,
-            )
+            ),
         ]
         if not answer.empty:
             said.append(Line("assistant", _with_marks(answer.text, answer.attachments), f"re:{message.id}"))
@@ -275,7 +220,9 @@ class Conversation:
             skill=bill.skill,
             attached=files,
             again=again,
-            offer=_offer(heard, message, answer) if not withdrawn and (answer.buttons or answer.kept) else None,
+            offer=_offer(heard, message, answer, bill.keeper)
+            if not withdrawn and (answer.buttons or answer.kept)
+            else None,
         )
 
     async def _deliver(self, heard: int, message: Message, delivery: Delivery) -> None:
@@ -341,51 +288,19 @@ async def _nothing() -> None:
     """A question that is resumed has been begun already."""
 
 
-async def _read(adapter: Adapter, channel: Channel, attachment: Attachment) -> Attachment:
-    if attachment.data:
-        return attachment
-    content = await adapter.read(channel, attachment, READ_BYTES)
-    return Attachment(
-        attachment.name,
-        attachment.media_type,
-        content,
-        len(content),
-        attachment.source,
-        attachment.alt,
-        attachment.seconds,
-    )
-
-
-def _asked(message: Message, skill: str, text: str, request: Mapping[str, Any] | None) -> Message:
-    """The message as another skill is asked it: its words only, without what has been dealt with already."""
-    return Message(
-        message.id,
-        message.channel,
-        message.author,
-        text,
-        message.sent_at,
-        skill=skill,
-        request=dict(request or {}),
-        private=message.private,
-    )
-
-
-def _offer(heard: int, message: Message, answer: Answer) -> Offer:
+def _offer(heard: int, message: Message, answer: Answer, keeper: str) -> Offer:
     """What the answer goes on offering: its buttons, what its skill kept, and the question, to answer it again."""
     kept = answer.kept or Keep({})
     return Offer(
-        packed(message),
+        packed(replace(message, before=())),  # by then the context has it
         [asdict(button) for button in answer.buttons],
         answer.kept.about if answer.kept else None,
         tuple(
             File(f"kept-{heard}-{number}", each.name, each.media_type, each.data, each.alt)
             for number, each in enumerate(kept.attachments)
         ),
+        keeper if answer.kept else "",
     )
-
-
-def _settings_key(channel: Channel) -> tuple[str, str, str]:
-    return (channel.platform, channel.tenant, channel.settings_id)
 
 
 def _with_marks(text: str, attachments: Sequence[Attachment]) -> str:

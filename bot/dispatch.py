@@ -2,20 +2,21 @@
 
 import asyncio
 import time
-from collections import Counter, deque
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections import OrderedDict
+from collections.abc import Coroutine, Iterable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import structlog
 
-from bot.adapter import PostFailed
+from bot.adapter import Overloaded, PostFailed
 from bot.conversation import INTERRUPTED, Conversation
-from bot.markup import clean, clean_name
-from bot.messages import Attachment, Channel, Message, Person, Press, Quote
+from bot.markup import clean
+from bot.messages import Channel, Message, Person, Press, Quote, Said
 from bot.metrics import FEEDBACK, HEARD
-from bot.turns import Running, packed, unpacked
+from bot.turns import Running, cleaned, packed, unpacked
+from bot.waiting import Load, Turn, Waiting, WaitingTurn
 from storage import Given, Heard, Store
 
 __all__ = ["Dispatch", "Load"]
@@ -34,22 +35,10 @@ NOT_YOURS = "Only who asked, or a moderator, can do this."
 TOO_LATE = "This answer is too old for its buttons. Please ask again."
 THANKS = "Thank you for telling me."
 BUSY = "There is more to answer than I can take on right now. Please ask again in a minute."
+WAITED = "There was more to answer than I could get to in time. Please ask again."
 
 _Key = tuple[str, str, str]
-_Turn = Callable[[Running], Awaitable[None]]
-
-
-@dataclass(frozen=True, slots=True)
-class Load:
-    """How much is taken on: turns running at once, and turns waiting in all, in one community, in one channel, and of
-    one person in a channel.
-    """
-
-    running: int = 100
-    waiting: int = 500
-    in_tenant: int = 100
-    in_channel: int = 10
-    of_person: int = 5
+_Mark = tuple[str, str, str, str]
 
 
 class Dispatch:
@@ -61,40 +50,81 @@ class Dispatch:
     def __init__(self, store: Store, conversation: Conversation, load: Load | None = None) -> None:
         self._store = store
         self._conversation = conversation
-        self._load = load or Load()
-        self._waiting: dict[_Key, deque[tuple[Running, _Turn]]] = {}
-        self._running: dict[_Key, Running] = {}
-        self._next: dict[tuple[str, str], deque[_Key]] = {}  # channels whose turn can begin, by community
-        self._gone: deque[tuple[str, str, str, str]] = deque(maxlen=GONE)
-        self._noticed: dict[_Key, float] = {}
+        self._waiting = Waiting(load or Load())
+        self._arriving: dict[_Mark, Message] = {}  # on their way into the inbox
+        self._gone: OrderedDict[_Mark, None] = OrderedDict()
+        self._noticed: OrderedDict[_Key, float] = OrderedDict()
         self._tasks: set[asyncio.Task[None]] = set()
         self._later: set[asyncio.Task[None]] = set()
+        self._alarm: asyncio.TimerHandle | None = None
         self._closing = False
 
     # What adapters call.
 
     async def heard(self, message: Message) -> bool:
         """Take a question: once this returns it is stored, and will be answered even after a crash."""
-        message = _cleaned(message)
-        if (*message.channel.key, message.id) in self._gone:
+        return await self._hear(cleaned(message))
+
+    async def _hear(self, message: Message, *, pressed: bool = False) -> bool:
+        mark: _Mark = (*message.channel.key, message.id)
+        if mark in self._gone:
             return False  # its deletion has overtaken it
+        joins = not pressed and self._conversation.is_plain(message)
+        if not pressed and self._conversation.resends(message.channel) and self._too_much(message, joins):
+            log.warning("too much is asked", platform=message.channel.platform, told=False)
+            raise Overloaded
+        self._arriving.setdefault(mark, message)
+        try:
+            heard = await self._accept(message)
+            if heard is not None and not self._closing:  # else it waits in the inbox for the next start
+                await self._place(Running(heard, message), joins=joins, pressed=pressed)
+        finally:
+            latest = self._arriving.pop(mark, message)
+        if mark in self._gone:
+            await self.deleted(message.channel, [message.id])
+        elif latest is not message and heard is not None:
+            await self.edited(latest)
+        return heard is not None
+
+    async def _accept(self, message: Message) -> int | None:
         try:
             heard = await self._store.accept(message.channel.key, message.id, packed(message), message.author.id)
         except Exception:
             await self._conversation.excuse(message)
             raise
+        platform = message.channel.platform
         if heard is None:
-            log.info("heard again", platform=message.channel.platform)
-            return False
-        HEARD.labels(message.channel.platform).inc()
-        log.info("heard", heard=heard, platform=message.channel.platform, characters=len(message.text))
-        running = Running(heard, message)
-        if self._closing:
-            return True  # it waits in the inbox for the next start
-        if self._full(message):
+            log.info("heard again", platform=platform)
+        else:
+            HEARD.labels(platform).inc()
+            log.info("heard", heard=heard, platform=platform, characters=len(message.text))
+        return heard
+
+    async def _place(self, running: Running, *, joins: bool, pressed: bool) -> None:
+        """Let a question wait for its turn, or be answered together with an earlier one, or turn it away."""
+        message = running.message
+        waiting = self._waiting.joinable(message) if joins else None
+        if waiting is not None and await self._join(waiting, running):
+            return
+        if not pressed and self._waiting.refuses(message):
             await self._turn_away(running)
         else:
-            self._submit(running, self._conversation.answer)
+            self._submit(running, joins=joins)
+
+    async def _join(self, waiting: WaitingTurn, running: Running) -> bool:
+        """Close the question that waits, and let the newer one be answered in its place, with it in sight."""
+        async with waiting.lock:
+            earlier = waiting.running
+            if waiting.begun or earlier.stopped:
+                return False
+            message = replace(running.message, before=(*earlier.message.before, _said(earlier.message)))
+            try:
+                await self._store.join(earlier.heard, running.heard, packed(message))
+                running.message = message
+                waiting.running = running
+            finally:
+                self._waiting.stamp(waiting)
+        log.info("joined", heard=running.heard, earlier=earlier.heard)
         return True
 
     async def edited(self, message: Message, *, addressed: bool = True) -> None:
@@ -103,34 +133,58 @@ class Dispatch:
         A question that is waiting or being answered is answered as it stands now; one that was answered just now is
         answered again, in place.
         """
-        message = _cleaned(message)
-        for running in self._of(message.channel):
-            if running.message.id == message.id:
-                if running.message.text != message.text:
-                    running.change(message)
-                    await self._store.rewrite(running.heard, packed(message))
+        message = cleaned(message)
+        key, mark = message.channel.key, (*message.channel.key, message.id)
+        if mark in self._arriving:
+            self._arriving[mark] = message
+            return
+        for running in self._waiting.of(message.channel):
+            changed_to = running.edited(message)
+            if changed_to is not None:
+                if changed_to != running.message:
+                    running.change(changed_to)
+                    await self._store.rewrite(running.heard, packed(changed_to))
                 return
         since = datetime.now(UTC) - timedelta(seconds=EDIT_SECONDS)
-        changed = await self._store.amend(message.channel.key, message.id, message.text)
-        heard = await self._store.reopen(message.channel.key, message.id, packed(message), since) if changed else None
+        changed = await self._store.amend(key, message.id, message.text, packed(message))
+        heard = await self._store.reopen(key, message.id, packed(message), since) if changed else None
         if heard is not None and not self._closing:
             shown = {post.part: post.message_id for post in await self._store.posts(heard)}
-            self._submit(Running(heard, message, shown=shown), self._conversation.answer)
+            self._submit(Running(heard, message, shown=shown))
         elif addressed and not changed and message.sent_at > since:
             await self.heard(message)  # it became a question only now, or the edit has overtaken it
 
     async def deleted(self, channel: Channel, message_ids: Iterable[str]) -> None:
         """Messages are gone: they leave the context, and an answer to one of them ends."""
         gone = list(message_ids)
-        self._gone.extend((*channel.key, message_id) for message_id in gone)
-        for running in self._of(channel):
+        for message_id in gone:
+            self._gone[*channel.key, message_id] = None
+        while len(self._gone) > GONE:
+            self._gone.popitem(last=False)
+        for running in self._waiting.of(channel):
             if running.message.id in gone:
                 running.withdraw()
+                await self._answer_instead(running.message, gone)
+            elif left := running.without(gone):
+                running.change(left)
+                await self._store.rewrite(running.heard, packed(left))
         await self._store.forget(channel.key, gone)
+
+    async def _answer_instead(self, message: Message, gone: list[str]) -> None:
+        """The question is gone, and what was to be answered together with it becomes the question."""
+        before = tuple(said for said in message.before if said.message_id not in gone)
+        if not before:
+            return
+        *earlier, last = before
+        at = last.at or message.sent_at
+        instead = Message(last.message_id, message.channel, message.author, last.text, at, before=tuple(earlier))
+        heard = await self._store.reopen_joined(message.channel.key, instead.id, packed(instead))
+        if heard is not None and not self._closing:
+            self._submit(Running(heard, instead))
 
     async def stop(self, channel: Channel, message_id: str, person: Person) -> bool:
         """End a running answer, on the word of who asked for it or of a moderator."""
-        for running in self._of(channel):
+        for running in self._waiting.of(channel):
             if message_id == running.message.id or message_id in running.shown.values():
                 if person.id != running.message.author.id and not person.moderator:
                     return False
@@ -155,33 +209,32 @@ class Dispatch:
         button = next((each for each in given.buttons if each["action"] == press.action), None)
         if button is None:
             return TOO_LATE
-        await self.heard(
-            Message(
-                f"{press.message_id}~{press.id}",
-                press.channel,
-                person,
-                "",
-                press.at,
-                quote=Quote(press.message_id),
-                skill=button["skill"] or given.skill,
-                request=button["request"],
-                reply_to=press.message_id,
-            )
+        asked = Message(
+            f"{press.message_id}~{press.id}",
+            press.channel,
+            person,
+            "",
+            press.at,
+            quote=Quote(press.message_id),
+            skill=button["skill"] or given.skill,
+            request=button["request"],
+            reply_to=press.message_id,
         )
+        await self._hear(cleaned(asked), pressed=True)
         return ""
 
     async def _again(self, given: Given, press: Press) -> str:
         """Answer a question once more, in the place of the answer that is there."""
         if press.person.id != given.person and not press.person.moderator:
             return NOT_YOURS
-        if self._closing or self._full(unpacked(given.question)):
+        if self._closing:
             return BUSY
-        if any(running.heard == given.heard for running in self._of(press.channel)):
+        if any(running.heard == given.heard for running in self._waiting.of(press.channel)):
             return ""
         if not await self._store.again(given.heard, given.question):
             return TOO_LATE
         shown = {post.part: post.message_id for post in await self._store.posts(given.heard)}
-        self._submit(Running(given.heard, unpacked(given.question), shown=shown), self._conversation.answer)
+        self._submit(Running(given.heard, unpacked(given.question), shown=shown))
         return ""
 
     async def choices(self, channel: Channel) -> Mapping[str, Mapping[str, Any]]:
@@ -200,12 +253,12 @@ class Dispatch:
     @property
     def running(self) -> int:
         """How many turns are running."""
-        return len(self._running)
+        return self._waiting.running
 
     @property
     def waiting(self) -> int:
         """How many turns are waiting."""
-        return sum(len(queue) for queue in self._waiting.values())
+        return self._waiting.total
 
     async def recover(self, platforms: Iterable[str]) -> int:
         """Take up everything that an earlier process left undone on these platforms; returns how many."""
@@ -224,13 +277,14 @@ class Dispatch:
         """Take no more turns; let the running ones finish, and after `seconds` end them with a word of why."""
         self._closing = True
         self._waiting.clear()  # they are in the inbox, and the next start takes them up
-        self._next.clear()
+        if self._alarm is not None:
+            self._alarm.cancel()
         for task in self._later:
             task.cancel()
         await asyncio.gather(*self._later, return_exceptions=True)
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=seconds)
-        for running in list(self._running.values()):
+        for running in self._waiting.all_running():
             running.stop(INTERRUPTED)
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=LAST_WORDS_SECONDS)
@@ -240,45 +294,26 @@ class Dispatch:
 
     # Whose turn it is.
 
-    def _full(self, message: Message) -> bool:
-        """Whether this question is more than may wait."""
-        key = message.channel.key
-        waiting = Counter({each: len(queue) for each, queue in self._waiting.items()})
-        in_tenant = sum(count for each, count in waiting.items() if each[:2] == key[:2])
-        of_person = sum(each.message.author.id == message.author.id for each, _ in self._waiting.get(key, ()))
-        return (
-            of_person >= self._load.of_person
-            or waiting[key] >= self._load.in_channel
-            or in_tenant >= self._load.in_tenant
-            or waiting.total() >= self._load.waiting
-        )
+    def _too_much(self, message: Message, joins: bool) -> bool:
+        if joins and self._waiting.joinable(message) is not None:
+            return False
+        return self._waiting.refuses(message)
 
-    def _submit(self, running: Running, turn: _Turn) -> None:
-        key = running.message.channel.key
-        queue = self._waiting.setdefault(key, deque())
-        queue.append((running, turn))
-        if len(queue) == 1 and key not in self._running:
-            self._next.setdefault(key[:2], deque()).append(key)
+    def _submit(self, running: Running, turn: Turn | None = None, *, joins: bool = False) -> None:
+        self._waiting.add(running, turn or self._conversation.answer, joins=joins)
         self._begin_turns()
+        self._set_alarm()
 
     def _begin_turns(self) -> None:
-        """Begin as many turns as there is room for, one community after the other."""
-        while self._next and len(self._running) < self._load.running:
-            tenant, keys = next(iter(self._next.items()))
-            del self._next[tenant]
-            key = keys.popleft()
-            if keys:
-                self._next[tenant] = keys  # behind the other communities
-            queue = self._waiting[key]
-            running, turn = queue.popleft()
-            if not queue:
-                del self._waiting[key]
-            self._running[key] = running
-            self._start(self._take(key, running, turn), "turn")
+        """Begin as many turns as there is room for."""
+        while (waiting := self._waiting.pop()) is not None:
+            self._start(self._take(waiting), "turn")
 
-    async def _take(self, key: _Key, running: Running, turn: _Turn) -> None:
+    async def _take(self, waiting: WaitingTurn) -> None:
+        async with waiting.lock:  # a question that is being joined to it comes along
+            running = waiting.running
         try:
-            await turn(running)
+            await waiting.turn(running)
         except PostFailed as error:
             log.warning("an answer waits for its platform", heard=running.heard, reason=str(error))
             self._start(self._deliver_later(running.heard), "delivery", self._later)
@@ -286,15 +321,27 @@ class Dispatch:
             # The question stays in the inbox; the other channels and the next question here are not its victims.
             log.exception("a turn failed", heard=running.heard, platform=running.message.channel.platform)
         finally:
-            del self._running[key]
-            if key in self._waiting:
-                self._next.setdefault(key[:2], deque()).append(key)
+            self._waiting.done(waiting)
             self._begin_turns()
+
+    def _set_alarm(self) -> None:
+        """Wake up when something will have waited too long."""
+        due = self._waiting.due()
+        if self._alarm is None and due is not None:
+            self._alarm = asyncio.get_running_loop().call_later(due, self._give_up)
+
+    def _give_up(self) -> None:
+        self._alarm = None
+        for waiting in self._waiting.overdue():
+            log.warning("a question has waited too long", heard=waiting.running.heard)
+            self._start(self._conversation.turn_away(waiting.running, WAITED), "notice")
+        self._set_alarm()
 
     async def _turn_away(self, running: Running) -> None:
         """Close a question that cannot be taken on; its channel is told so, but not each time."""
         key, now = running.message.channel.key, time.monotonic()
-        self._noticed = {each: at for each, at in self._noticed.items() if now - at < NOTICE_SECONDS}
+        while self._noticed and next(iter(self._noticed.values())) <= now - NOTICE_SECONDS:
+            self._noticed.popitem(last=False)
         log.warning("too much is asked", heard=running.heard, platform=key[0], told=key not in self._noticed)
         if key in self._noticed:
             await self._store.finish(running.heard, "expired")
@@ -302,18 +349,13 @@ class Dispatch:
             self._noticed[key] = now
             self._start(self._conversation.turn_away(running, BUSY), "notice")
 
-    def _of(self, channel: Channel) -> list[Running]:
-        running = self._running.get(channel.key)
-        waiting = [each for each, _ in self._waiting.get(channel.key, ())]
-        return [running, *waiting] if running else waiting
-
     # What was left undone.
 
     def _resume(self, heard: Heard) -> None:
         async def turn(running: Running) -> None:
             await self._conversation.resume(heard, running)
 
-        self._submit(Running(heard.id, unpacked(heard.body)), turn)
+        self._submit(Running(heard.id, unpacked(heard.body)), turn, joins=False)
 
     async def _deliver_later(self, heard_id: int) -> None:
         """Try again to show an answer that is kept, until the platform takes it or the attempts are used up."""
@@ -338,27 +380,7 @@ class Dispatch:
         task.add_done_callback(tasks.discard)
 
 
-def _cleaned(message: Message) -> Message:
-    """The message with every text in it cleaned: nothing hidden, nothing that storage or a platform cannot hold."""
-    quote = message.quote
-    return replace(
-        message,
-        text=clean(message.text),
-        author=replace(message.author, name=clean_name(message.author.name)),
-        attachments=tuple(_named(each) for each in message.attachments),
-        quote=quote and _cleaned_quote(quote),
-    )
-
-
-def _cleaned_quote(quote: Quote) -> Quote:
-    return replace(
-        quote,
-        author=quote.author and replace(quote.author, name=clean_name(quote.author.name)),
-        text=clean(quote.text),
-        attachments=tuple(_named(each) for each in quote.attachments),
-        earlier=tuple(_cleaned_quote(each) for each in quote.earlier),
-    )
-
-
-def _named(attachment: Attachment) -> Attachment:
-    return replace(attachment, name=clean_name(attachment.name))
+def _said(message: Message) -> Said:
+    """The question as a line of context."""
+    author = message.author
+    return Said("user", message.text, author.name, author.id, message.id, message.sent_at)

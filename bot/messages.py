@@ -117,6 +117,7 @@ class Message:
     `private` says that nobody but its author sees it or its answer: it never becomes part of the channel's context.
     `reply_to` is the message below which the answer is shown, where that is not the question itself: a pressed button
     has none of its own.
+    `before` is set by the core: what the same person had asked just before, and what is answered together with this.
     """
 
     id: str
@@ -130,6 +131,7 @@ class Message:
     request: dict[str, Any] = field(default_factory=dict)
     private: bool = False
     reply_to: str = ""
+    before: "tuple[Said, ...]" = ()
 
 
 @dataclass(frozen=True, slots=True)

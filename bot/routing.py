@@ -9,7 +9,7 @@ from bot.errors import UserError
 from bot.messages import Message
 from bot.skill import Skill
 
-__all__ = ["Choice", "choose"]
+__all__ = ["FALLBACK", "Choice", "choose"]
 
 _FIRST_WORD = re.compile(r"\s*[/!]?(?P<word>[\w-]+)[:,]?(?:\s+|$)", re.UNICODE)
 FALLBACK = "chat"

@@ -5,7 +5,7 @@ ask for). It yields pieces of an answer; the bot sends them. There is nothing on
 get past a limit, post elsewhere or leave a reply hanging.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, get_args, get_origin
@@ -69,6 +69,7 @@ class Turn(Generic[S, R]):
     kept: Kept | None
     _read: Callable[[Attachment], Awaitable[Attachment]]
     _ask: Callable[[str, str, Mapping[str, Any] | None], Pieces]
+    _chat: "Callable[[Sequence[Prompt]], Pieces]"
     _recall: Callable[[str], Awaitable[Kept | None]]
     _earlier: Callable[[int, datetime | None], Awaitable[tuple[Said, ...]]]
 
@@ -86,6 +87,14 @@ class Turn(Generic[S, R]):
     def ask(self, skill: str, text: str, request: Mapping[str, Any] | None = None) -> Pieces:
         """What another skill answers to `text`, or to a `request`, under the same rules and on the same bill."""
         return self._ask(skill, text, request)
+
+    def chat(self, prompts: "Sequence[Prompt]") -> Pieces:
+        """What the chat model answers. It may call the other skills that are open to this person here, when their words
+        ask for it: under the same rules, on the same bill, and what such a skill shows is shown.
+
+        An answer that is cut off ends with a button to go on.
+        """
+        return self._chat(prompts)
 
     async def recall(self, kept_id: str) -> Kept | None:
         """What was kept in this channel under that id, with the bytes of its attachments; `None` when it is gone."""

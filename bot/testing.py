@@ -18,7 +18,7 @@ from bot.conversation import Conversation
 from bot.dispatch import Dispatch
 from bot.errors import UserError
 from bot.messages import Attachment, Channel, Message, Person, Quote, Reply
-from bot.models import Choice, Models, Prompt, Provider, Role, Tool, ToolCall, Transcript, Usage, Verdict
+from bot.models import Choice, Detail, Models, Prompt, Provider, Role, Tool, ToolCall, Transcript, Usage, Verdict
 from bot.skill import Skill
 from storage import Store, open_store
 
@@ -66,6 +66,7 @@ class ScriptedModel(Provider):
         role: Role,
         max_tokens: int | None,
         tools: Sequence[Tool] = (),
+        detail: Detail = "auto",
     ) -> AsyncGenerator[str | ToolCall | Usage, None]:
         """Say the next thing, word by word."""
         self.asked.append(list(prompts))

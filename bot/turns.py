@@ -1,18 +1,19 @@
 """What belongs to one turn while it lasts: its message, the means to stop it, and what it has used."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Collection, Coroutine
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pydantic import TypeAdapter
 
-from bot.messages import Message
+from bot.markup import clean, clean_name
+from bot.messages import Attachment, Keep, Message, Quote
 from bot.metrics import MODEL_CALLS, TOKENS
 from bot.models import Usage
 from storage import Bill
 
-__all__ = ["STOPPED", "Once", "Running", "Tally", "packed", "unpacked"]
+__all__ = ["STOPPED", "Once", "Running", "Tally", "cleaned", "packed", "unpacked"]
 
 STOPPED = "Stopped."
 
@@ -57,6 +58,24 @@ class Running:
         self.changed = True
         self._interrupt()
 
+    def edited(self, message: Message) -> Message | None:
+        """The question as it is once its author has changed `message`; None when that has no part in it."""
+        if message.id == self.message.id:
+            if message.text == self.message.text:
+                return self.message
+            return replace(message, before=self.message.before, skill=self.message.skill, request=self.message.request)
+        if all(said.message_id != message.id for said in self.message.before):
+            return None
+        before = tuple(
+            replace(said, text=message.text) if said.message_id == message.id else said for said in self.message.before
+        )
+        return replace(self.message, before=before)
+
+    def without(self, gone: Collection[str]) -> Message | None:
+        """The question without what was said before it and is gone; None when none of it is."""
+        before = tuple(said for said in self.message.before if said.message_id not in gone)
+        return replace(self.message, before=before) if len(before) < len(self.message.before) else None
+
     def _interrupt(self) -> None:
         if self._speaking is not None:
             self._speaking.cancel()
@@ -77,11 +96,18 @@ class Running:
 
 
 class Tally:
-    """What one answer has used, and which skill gave it."""
+    """What one answer has used, which skill gave it, and which one kept something with it."""
 
     def __init__(self) -> None:
         self.skill = ""
+        self.keeper = ""
+        self._kept: Keep | None = None
         self.used: list[Bill] = []
+
+    def keep(self, kept: Keep, skill: str) -> None:
+        """Note which skill kept this: the first through whose hands it goes."""
+        if kept is not self._kept:
+            self._kept, self.keeper = kept, skill
 
     def add(self, usage: Usage) -> None:
         MODEL_CALLS.labels(usage.provider, usage.model, usage.role).inc()
@@ -116,3 +142,29 @@ class Once:
             if not self._done:
                 await self._what()
                 self._done = True
+
+
+def cleaned(message: Message) -> Message:
+    """The message with every text in it cleaned: nothing hidden, nothing that storage or a platform cannot hold."""
+    quote = message.quote
+    return replace(
+        message,
+        text=clean(message.text),
+        author=replace(message.author, name=clean_name(message.author.name)),
+        attachments=tuple(_named(each) for each in message.attachments),
+        quote=quote and _cleaned_quote(quote),
+    )
+
+
+def _cleaned_quote(quote: Quote) -> Quote:
+    return replace(
+        quote,
+        author=quote.author and replace(quote.author, name=clean_name(quote.author.name)),
+        text=clean(quote.text),
+        attachments=tuple(_named(each) for each in quote.attachments),
+        earlier=tuple(_cleaned_quote(each) for each in quote.earlier),
+    )
+
+
+def _named(attachment: Attachment) -> Attachment:
+    return replace(attachment, name=clean_name(attachment.name))

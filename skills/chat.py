@@ -33,7 +33,7 @@ class Chat(Skill[ChatSettings, ChatRequest]):
                 "Yes? Ask me anything, send me a picture or a voice note, or say “draw” and what you want to see."
             )
         system = f"{turn.settings.persona or PERSONA}\n\n{MANNERS}"
-        async for text in turn.models.chat(turn.prompts(system, text=turn.request.text)):
-            yield text
+        async for piece in turn.chat(turn.prompts(system, text=turn.request.text)):
+            yield piece
         if unread:
             yield Footer(f"not read: {', '.join(unread)}")

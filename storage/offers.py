@@ -87,7 +87,7 @@ def put_offer(
     connection: Connection, heard: int, key: tuple[str, str, str], offer: Offer, *, person: str, skill: str
 ) -> None:
     """Keep what an answer offers, in the transaction that keeps the answer."""
-    now = datetime.now(UTC)
+    now, skill = datetime.now(UTC), offer.skill or skill
     connection.execute(
         upsert(answers)
         .values(

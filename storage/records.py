@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 __all__ = ["Bill", "File", "Given", "Heard", "Line", "Offer", "Post", "Room", "RoomMessage", "State"]
 
-State = Literal["received", "running", "answered", "done", "failed", "expired"]
+State = Literal["received", "running", "answered", "done", "joined", "failed", "expired"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,12 +75,16 @@ class File:
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """What an answer goes on offering: its question as JSON, its buttons, and what its skill kept, with files."""
+    """What an answer goes on offering: its question as JSON, its buttons, and what a skill kept, with files.
+
+    `skill` is the one that kept it, where that is not the one that answered.
+    """
 
     question: str
     buttons: list[dict[str, Any]] = field(default_factory=list)
     about: dict[str, Any] | None = None
     files: tuple[File, ...] = ()
+    skill: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +113,11 @@ class Room:
 
 @dataclass(frozen=True, slots=True)
 class RoomMessage:
-    """One message in a room. `files` are the ids of its attachments, `answers` the id of the question it answers."""
+    """One message in a room. `files` are the ids of its attachments, `answers` the id of the message it answers.
+
+    `buttons` stand below an answer: `action`, `label`, and `pressed` for one that stays pressed. `replies` is the id of
+    the message that a person replied to.
+    """
 
     id: str
     room: str
@@ -121,3 +129,5 @@ class RoomMessage:
     files: tuple[str, ...] = ()
     answers: str = ""
     running: bool = False
+    buttons: tuple[dict[str, Any], ...] = ()
+    replies: str = ""

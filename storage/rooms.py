@@ -1,7 +1,7 @@
 """The web page's own conversations: what Discord and Teams keep for their channels, the page keeps here."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -26,6 +26,8 @@ _MESSAGE = (
     room_messages.c.files,
     room_messages.c.answers,
     room_messages.c.running,
+    room_messages.c.buttons,
+    room_messages.c.replies,
 )
 
 
@@ -148,6 +150,8 @@ class Rooms:
         def work(connection: Connection) -> bool:
             if not _touch(connection, message.room):
                 return False
+            before = _find(connection, message.id)
+            _drop_files(connection, [file for file in (before.files if before else ()) if file not in message.files])
             _put_files(connection, attached, message.at)
             changed = connection.execute(
                 update(room_messages).where(room_messages.c.id == message.id).values(**_values(message))
@@ -155,6 +159,33 @@ class Rooms:
             if changed.rowcount == 0:
                 connection.execute(insert(room_messages).values(id=message.id, **_values(message)))
             return True
+
+        return await self._write(work)
+
+    async def several(self, message_ids: Sequence[str]) -> dict[str, RoomMessage]:
+        """These messages, by id; those that are gone are left out."""
+
+        def work(connection: Connection) -> dict[str, RoomMessage]:
+            found = connection.execute(select(*_MESSAGE).where(room_messages.c.id.in_(list(message_ids))))
+            return {row.id: _message(row) for row in found}
+
+        return await self._read(work) if message_ids else {}
+
+    async def press(self, message_id: str, action: str, among: Collection[str]) -> RoomMessage | None:
+        """Mark a button as pressed, and `among` others no other. The message as it is now, or None when it is gone."""
+
+        def work(connection: Connection) -> RoomMessage | None:
+            message = _find(connection, message_id)
+            if message is None:
+                return None
+            buttons = tuple(
+                {**each, "pressed": each["action"] == action} if each["action"] in among else each
+                for each in message.buttons
+            )
+            connection.execute(
+                update(room_messages).where(room_messages.c.id == message_id).values(buttons=list(buttons))
+            )
+            return replace(message, buttons=buttons)
 
         return await self._write(work)
 
@@ -247,6 +278,8 @@ def _values(message: RoomMessage) -> dict[str, Any]:
         "answers": message.answers,
         "running": message.running,
         "at": message.at,
+        "buttons": list(message.buttons),
+        "replies": message.replies,
     }
 
 
@@ -262,4 +295,6 @@ def _message(row: Any) -> RoomMessage:
         files=tuple(row.files),
         answers=row.answers,
         running=row.running,
+        buttons=tuple(row.buttons),
+        replies=row.replies,
     )

@@ -108,6 +108,29 @@ class Store(Offers):
 
         await self.database.write(work)
 
+    async def join(self, earlier: int, heard: int, body: str) -> None:
+        """Close a question that is answered together with a later one, whose `body` holds both, all or nothing."""
+
+        def work(connection: Connection) -> None:
+            connection.execute(_FINISH, {"heard": earlier, "ending": "joined"})
+            connection.execute(update(inbox).where(inbox.c.id == heard).values(body=body))
+
+        await self.database.write(work)
+
+    async def reopen_joined(self, key: tuple[str, str, str], event: str, body: str) -> int | None:
+        """Take up a question for itself that was to be answered together with one that is gone; its number."""
+
+        def work(connection: Connection) -> int | None:
+            heard: int | None = connection.execute(
+                update(inbox)
+                .where(*_asked_in(key), inbox.c.event == event, inbox.c.state == "joined")
+                .values(state="received", body=body)
+                .returning(inbox.c.id)
+            ).scalar_one_or_none()
+            return heard
+
+        return await self.database.write(work)
+
     async def reopen(self, key: tuple[str, str, str], event: str, body: str, since: datetime) -> int | None:
         """Take an answered question up again because it was changed: its number, or None when it is too late.
 
@@ -119,9 +142,7 @@ class Store(Offers):
             heard: int | None = (
                 connection.execute(
                     select(inbox.c.id).where(
-                        inbox.c.platform == key[0],
-                        inbox.c.tenant == key[1],
-                        inbox.c.channel == key[2],
+                        *_asked_in(key),
                         inbox.c.event == event,
                         inbox.c.state == "done",
                         inbox.c.received_at >= since,
@@ -297,8 +318,12 @@ class Store(Offers):
             self._recent.move_to_end(key)
         return list(recent)[-limit:]
 
-    async def amend(self, key: tuple[str, str, str], message_id: str, text: str) -> bool:
-        """A person changed what they said; `False` when nothing of it is known, or nothing changed."""
+    async def amend(self, key: tuple[str, str, str], message_id: str, text: str, question: str = "") -> bool:
+        """A person changed what they said; `False` when nothing of it is known, or nothing changed.
+
+        `question` is the message as JSON, for an answer that offers to answer it again.
+        """
+        asked = select(inbox.c.id).where(*_asked_in(key), inbox.c.event == message_id)
 
         def work(connection: Connection) -> bool:
             changed = connection.execute(
@@ -306,6 +331,8 @@ class Store(Offers):
                 .where(*_in(key), lines.c.message_id == message_id, lines.c.role == "user", lines.c.text != text)
                 .values(text=text)
             )
+            if changed.rowcount and question:
+                connection.execute(update(answers).where(answers.c.heard.in_(asked)).values(question=question))
             return bool(changed.rowcount)
 
         changed = await self.database.write(work)
@@ -319,7 +346,7 @@ class Store(Offers):
         def work(connection: Connection) -> None:
             for start in range(0, len(gone), 500):  # SQLite takes only so many values in one statement
                 some = gone[start : start + 500]
-                here = (inbox.c.platform == key[0], inbox.c.tenant == key[1], inbox.c.channel == key[2])
+                here = _asked_in(key)
                 shown = select(inbox.c.id).join(posts, posts.c.heard == inbox.c.id)
                 shown = shown.where(posts.c.message_id.in_(some), *here)
                 asked = select(inbox.c.id).where(inbox.c.event.in_(some), *here)
@@ -349,6 +376,10 @@ class Store(Offers):
             return {str(row[0]): int(row[1]) for row in rows}
 
         return await self.database.read(work)
+
+
+def _asked_in(key: tuple[str, str, str]) -> tuple[Any, ...]:
+    return (inbox.c.platform == key[0], inbox.c.tenant == key[1], inbox.c.channel == key[2])
 
 
 def _in(key: tuple[str, str, str]) -> tuple[Any, ...]:

@@ -230,5 +230,7 @@ room_messages = Table(
     Column("answers", String(64), nullable=False),
     Column("running", Boolean, nullable=False),
     Column("at", Moment, nullable=False),
+    Column("buttons", JSON, nullable=False, server_default="[]"),
+    Column("replies", String(64), nullable=False, server_default=""),
     Index("room_messages_room", "room", "seq"),
 )

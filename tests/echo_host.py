@@ -2,7 +2,7 @@
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from aiohttp import web
 
 from bot.adapters.web import Web
 from bot.config import Config, load_config
-from bot.messages import Attachment, Button, Channel, Message, Person, Reply
+from bot.messages import Attachment, Button, Channel, Message, Person, Press, Reply
 from storage import Store, open_store
 
 __all__ = ["STATUS", "Answering", "EchoHost", "PageServer", "serving"]
@@ -30,7 +30,9 @@ STATUS: dict[str, Any] = {
 
 
 class EchoHost:
-    """The core's side, as far as the page can tell. `fails` is raised instead of hearing the next message."""
+    """The core's side, as far as the page can tell. `fails` is raised instead of hearing the next message, `says` is
+    what it says to a press.
+    """
 
     def __init__(self) -> None:
         self.messages: list[Message] = []
@@ -38,6 +40,9 @@ class EchoHost:
         self.stopped: list[tuple[str, Person]] = []
         self.fails: Exception | None = None
         self.can_stop = True
+        self.pressing: list[Press] = []
+        self.says = ""
+        self._pressed: asyncio.Queue[Press] = asyncio.Queue()
         self._new: asyncio.Queue[Message] = asyncio.Queue()
         self._stop = asyncio.Event()
 
@@ -61,6 +66,26 @@ class EchoHost:
         self._stop.set()
         return self.can_stop
 
+    async def pressed(self, press: Press) -> str:
+        if self.fails is not None:
+            raise self.fails
+        self.pressing.append(press)
+        self._pressed.put_nowait(press)
+        return self.says
+
+    async def choices(self, channel: Channel) -> Mapping[str, Mapping[str, Any]]:
+        raise AssertionError("nothing can be set here")
+
+    async def configure(
+        self, channel: Channel, person: Person, skill: str, chosen: Mapping[str, Any], *, everywhere: bool = False
+    ) -> None:
+        raise AssertionError("nothing can be set here")
+
+    async def press(self) -> Press:
+        """The next button somebody presses."""
+        async with asyncio.timeout(10):
+            return await self._pressed.get()
+
     async def asked(self) -> Message:
         """The next message somebody sends."""
         async with asyncio.timeout(10):
@@ -82,13 +107,15 @@ class Answering:
         self.nonce = f"{question.id[:18]}-{next(self.numbers)}"
         self.id = ""
 
-    async def show(self, text: str) -> None:
-        """More of the answer, which goes on."""
-        await self._show(Reply(text, buttons=(Button("stop", "Stop"),), running=True))
+    async def show(self, text: str, *attachments: Attachment, status: bool = False) -> None:
+        """More of the answer, which goes on; `attachments` are unfinished, and with `status` nothing is said yet."""
+        await self._show(Reply(text, attachments, buttons=(Button("stop", "Stop"),), running=True, status=status))
 
-    async def finish(self, text: str, *attachments: Attachment, footer: str = "") -> None:
+    async def finish(
+        self, text: str, *attachments: Attachment, footer: str = "", buttons: tuple[Button, ...] = ()
+    ) -> None:
         """All of the answer."""
-        await self._show(Reply(text, attachments, footer))
+        await self._show(Reply(text, attachments, footer, buttons))
 
     async def _show(self, reply: Reply) -> None:
         channel = self.question.channel

@@ -9,7 +9,7 @@ import pytest
 
 from bot.config import load_config
 from bot.messages import Status
-from bot.models import Choice, ModelError, Models, Prompt, TurnModels, Usage
+from bot.models import Choice, ModelError, Models, Prompt, Role, Tool, ToolCall, TurnModels, Usage
 from bot.models.compatible import Compatible
 from bot.models.connection import Connection
 from bot.models.find import find_models
@@ -39,11 +39,18 @@ class Turn:
         """Say these one after the other; the whole answer."""
         return "".join([piece async for piece in self.models.chat(_prompts(said), max_tokens=max_tokens)])
 
-    async def fail(self, *said: str | Prompt) -> tuple[str, ModelError]:
-        """The same, when it ends with an error: what was said before, and the error."""
+    async def converse(self, *said: str | Prompt, tools: Sequence[Tool]) -> tuple[str, list[ToolCall]]:
+        """Say these with tools at hand: what is answered, and what is called."""
+        pieces = [piece async for piece in self.models.converse(_prompts(said), tools=tools)]
+        text = "".join(piece for piece in pieces if isinstance(piece, str))
+        return text, [piece for piece in pieces if isinstance(piece, ToolCall)]
+
+    async def fail(self, *said: str | Prompt, tools: Sequence[Tool] = ()) -> tuple[str, ModelError]:
+        """Say these, when it ends with an error: what was said before, and the error. No tool is called."""
         text = ""
         try:
-            async for piece in self.models.chat(_prompts(said or ("hi",))):
+            async for piece in self.models.converse(_prompts(said or ("hi",)), tools=tools):
+                assert isinstance(piece, str)
                 text += piece
         except ModelError as error:
             return text, error
@@ -66,7 +73,8 @@ async def models_of(url: str, *names: str, key: str = "", profile: Profile | Non
     connection = Connection()
     profile = replace(profile or PROFILES["custom"], base_url=url, lists=False)
     server = Compatible(profile, key, connection)
-    models = Models({"chat": [Choice(server, name) for name in names]}, close=connection.close)
+    roles: tuple[Role, ...] = ("chat", "vision", "image", "speech", "voice", "embed", "moderate")
+    models = Models({role: [Choice(server, name) for name in names] for role in roles}, close=connection.close)
     try:
         yield Turn(models)
     finally:

@@ -44,13 +44,16 @@ class Visitor:
         files: tuple[tuple[str, str, bytes], ...] = (),
         new: bool = True,
         message_id: str | None = None,
+        **fields: str,
     ) -> tuple[int, dict[str, Any]]:
-        """Send a message; the status and what the server says. `files` are (name, media type, bytes)."""
+        """Send a message; the status and what the server says. `files` are (name, media type, bytes); `fields` are
+        the form's others.
+        """
         form = aiohttp.FormData(quote_fields=False, default_to_multipart=True)
         form.add_field("id", str(uuid.uuid4()) if message_id is None else message_id)
         form.add_field("text", text)
-        if new:
-            form.add_field("new", "1")
+        for name, value in (({"new": "1"} if new else {}) | fields).items():
+            form.add_field(name, value)
         for name, media_type, content in files:
             form.add_field("file", io.BytesIO(content), filename=name, content_type=media_type)
         async with self.http.post(f"/api/rooms/{room}/messages", data=form) as response:

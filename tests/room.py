@@ -1,5 +1,7 @@
 """The core in a room: real storage, real skills, a platform in memory and a scripted model."""
 
+import asyncio
+from collections.abc import AsyncGenerator, Sequence
 from types import TracebackType
 from typing import Any, Self
 
@@ -9,10 +11,28 @@ from bot.conversation import Conversation
 from bot.discovery import find_skills
 from bot.dispatch import Dispatch, Load
 from bot.messages import Message, Reply
-from bot.models import Provider
+from bot.models import Prompt, Provider, Role, Tool, ToolCall, Usage
 from bot.skill import Skill
 from bot.testing import FakeAdapter, ScriptedModel, models_of
 from storage import Store
+
+
+class Stepwise(ScriptedModel):
+    """A model that says a word whenever the test lets it."""
+
+    def __init__(self, *words: str) -> None:
+        super().__init__()
+        self.words = words
+        self.steps = asyncio.Semaphore(0)
+
+    async def chat(
+        self, model: str, prompts: Sequence[Prompt], *, role: Role, max_tokens: int | None, tools: Sequence[Tool] = ()
+    ) -> AsyncGenerator[str | ToolCall | Usage, None]:
+        self.asked.append(list(prompts))
+        for word in self.words:
+            await self.steps.acquire()
+            yield word
+        yield Usage(self.name, model, role, 1, 1)
 
 
 class Room:

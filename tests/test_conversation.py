@@ -1,7 +1,6 @@
 """The story of a message, told from every side: what a person sees, what is remembered, what is paid for."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
 from dataclasses import replace
 
 import pytest
@@ -11,37 +10,17 @@ from sqlalchemy.exc import OperationalError
 from bot.adapter import Gone, Limits, PostFailed
 from bot.config import Config
 from bot.conversation import INTERRUPTED, NOT_KEPT, NOT_STORED, NOTHING_SAID
-from bot.dispatch import BUSY, Load
 from bot.errors import UserError
 from bot.markup import length
 from bot.messages import Attachment, Channel, Person, Quote, Reply
-from bot.models import Prompt, Role, Tool, ToolCall, Usage
 from bot.skill import Pieces, Skill, Turn
 from bot.testing import FakeAdapter, ScriptedModel
 from bot.turns import Running, packed
 from storage import Store
-from tests.room import Room
+from tests.room import Room, Stepwise
 
 PICTURE = Attachment("cat.png", "image/png", b"\x89PNG picture of a cat")
 VOICE = Attachment("voice.ogg", "audio/ogg", b"OggS a voice note")
-
-
-class Stepwise(ScriptedModel):
-    """A model that says a word whenever the test lets it."""
-
-    def __init__(self, *words: str) -> None:
-        super().__init__()
-        self.words = words
-        self.steps = asyncio.Semaphore(0)
-
-    async def chat(
-        self, model: str, prompts: Sequence[Prompt], *, role: Role, max_tokens: int | None, tools: Sequence[Tool] = ()
-    ) -> AsyncGenerator[str | ToolCall | Usage, None]:
-        self.asked.append(list(prompts))
-        for word in self.words:
-            await self.steps.acquire()
-            yield word
-        yield Usage(self.name, model, role, 1, 1)
 
 
 class Broken(Skill):
@@ -394,55 +373,6 @@ async def test_an_answer_that_cannot_be_kept_is_shown_all_the_same(config: Confi
 def room_again(connection: Connection) -> None:
     """There is room on the disk again."""
     connection.execute(text("PRAGMA max_page_count = 1000000"))
-
-
-# When more is asked than can be answered.
-
-
-async def test_too_many_questions_are_turned_away_with_one_notice_and_none_is_lost(
-    config: Config, store: Store
-) -> None:
-    model = Stepwise("done")
-    async with Room(config, store, model=model, load=Load(running=1, in_channel=2)) as room:
-        messages = [room.adapter.message(f"question {number}") for number in range(8)]
-        for message in messages:
-            await room.dispatch.heard(message)
-        for _ in messages:
-            model.steps.release()
-        await room.dispatch.idle()
-        seen = [[reply.text for reply in room.adapter.answers_to(message)] for message in messages]
-        assert seen == [["done"]] * 3 + [[BUSY]] + [[]] * 4
-        assert await store.undone() == []
-
-
-async def test_one_person_cannot_take_all_the_places_in_a_channel(config: Config, store: Store) -> None:
-    model = Stepwise("done")
-    async with Room(config, store, model=model, load=Load(of_person=2)) as room:
-        eager = [room.adapter.message(f"eager {number}", author="Eve") for number in range(5)]
-        for message in eager:
-            await room.dispatch.heard(message)
-        patient = room.adapter.message("patient", author="Pat")
-        await room.dispatch.heard(patient)
-        for _ in range(4):
-            model.steps.release()
-        await room.dispatch.idle()
-        assert [reply.text for reply in room.adapter.answers_to(patient)] == ["done"]
-        seen = [[reply.text for reply in room.adapter.answers_to(message)] for message in eager]
-        assert seen == [["done"]] * 3 + [[BUSY], []]
-
-
-async def test_a_busy_community_does_not_keep_another_waiting(config: Config, store: Store) -> None:
-    model = Stepwise("done")
-    async with Room(config, store, model=model, load=Load(running=1)) as room:
-        for number in range(5):
-            await room.dispatch.heard(room.adapter.message(f"busy {number}", channel=f"{number}", tenant="busy"))
-        await room.dispatch.heard(room.adapter.message("quiet", channel="q", tenant="quiet"))
-        for _ in range(6):
-            model.steps.release()
-        await room.dispatch.idle()
-        order = [prompts[-1].text for prompts in model.asked]
-        assert order.index("quiet") <= 2
-        assert len(order) == 6
 
 
 async def test_an_answer_without_end_is_cut(config: Config, store: Store) -> None:

@@ -33,7 +33,7 @@ def _time_enough(monkeypatch: pytest.MonkeyPatch) -> None:
 
 async def test_with_one_key_everything_is_on() -> None:
     models = await find_models(load_config(openai_api_key="sk-one"))
-    assert models.describe() == {role: f"OpenAI: {name}" for role, name in OFFICIAL.items() if role != "moderate"}
+    assert models.describe() == {role: f"OpenAI: {name}" for role, name in OFFICIAL.items()}
     assert models.notices == ()
     await models.close()
 

@@ -225,3 +225,31 @@ async def test_the_readme_gets_a_picture_of_the_page(server: PageServer, tmp_pat
     with Image.open(path) as image:
         assert image.size == (900, 600)
         assert len(image.convert("RGB").getcolors(1_000_000) or ()) > 50
+
+
+_WATCH = """() => {
+  window.gaps = 0;
+  new MutationObserver(() => {
+    const image = document.querySelector("article.assistant .picture img");
+    if (!image || !image.complete || !image.naturalWidth) window.gaps += 1;
+  }).observe(document.querySelector("article.assistant"), { childList: true, subtree: true, attributes: true });
+}"""
+
+
+async def test_unfinished_pictures_take_each_others_place_without_a_gap(page: Page, server: PageServer) -> None:
+    answering = await ask(page, server, "Draw a fox")
+    await answering.show("Drawing…", status=True)
+    await expect(page.locator("article.assistant .doing")).to_have_text("Drawing…")
+    shown = page.locator("article.assistant .picture img")
+    for number, colour in enumerate(("red", "green", "blue")):
+        draft = Attachment("draft.png", "image/png", picture(colour), alt=f"Draft in {colour}")
+        await answering.show("Drawing…", draft, status=True)
+        await expect(page.get_by_role("img", name=f"Draft in {colour}")).to_be_visible()
+        if number == 0:
+            await shown.evaluate("(image) => image.decode()")
+            await page.evaluate(_WATCH)
+    await answering.finish("", Attachment("fox.png", "image/png", picture("orange"), alt="A fox"))
+    await expect(page.get_by_role("img", name="A fox")).to_be_visible()
+    await expect(shown).to_have_count(1)
+    await expect(page.get_by_text("Drawing…")).to_have_count(0)
+    assert await page.evaluate("window.gaps") == 0

@@ -29,6 +29,10 @@ ROUTES = [
     ("GET", f"/api/rooms/{ROOM}/messages"),
     ("POST", f"/api/rooms/{ROOM}/messages"),
     ("POST", f"/api/rooms/{ROOM}/stop"),
+    ("POST", f"/api/rooms/{ROOM}/press"),
+    ("GET", "/api/commands"),
+    ("GET", "/api/settings"),
+    ("PUT", "/api/settings"),
     ("GET", "/api/files/web-00000000000000000000000000000000"),
 ]
 

@@ -285,3 +285,39 @@ async def test_a_very_long_answer_does_not_hold_up_the_others(someone: Visitor) 
         assert "".join(page.blocks[answering.id]).count("<strong>") == 2500
         assert worst < 0.5
         assert len(page.events) < 60  # most steps of it were not worth drawing
+
+
+async def test_what_is_unfinished_is_shown_and_never_kept(someone: Visitor) -> None:
+    answering = await asked(someone, "Draw a fox")
+    kept = someone.server.store.file
+    ids = []
+    async with stream(someone) as page:
+        await answering.show("Drawing…", status=True)
+        event = await page.until(lambda event: event["kind"] == "message")
+        assert (event["message"]["status"], event["message"]["text"]) == ("Drawing…", "")
+        for number in range(2):
+            draft = Attachment(f"draft-{number}.png", "image/png", PNG + bytes([number]))
+            await answering.show("Drawing…", draft, status=True)
+            event = await page.until(lambda event: event["kind"] == "edit")
+            (file,) = event["files"]
+            ids.append(file["id"])
+            async with someone.http.get(f"/api/files/{file['id']}") as response:
+                assert await response.read() == draft.data
+        assert [file["id"] for file in (await someone.messages(ROOM))[-1]["files"]] == ids[-1:]
+        await answering.finish("", Attachment("fox.png", "image/png", PNG + b"fox"))
+        event = await page.until(lambda event: event["kind"] == "edit" and not event["running"])
+    for file_id in ids:
+        assert await kept(file_id) is None
+        async with someone.http.get(f"/api/files/{file_id}") as response:
+            assert response.status == 404
+    assert (await kept(event["files"][0]["id"])) is not None
+
+
+async def test_the_files_of_an_answer_that_was_given_anew_are_gone(someone: Visitor) -> None:
+    answering = await asked(someone, "Draw a fox")
+    await answering.finish("Here", Attachment("fox.png", "image/png", PNG + b"1"))
+    (old,) = (await someone.messages(ROOM))[-1]["files"]
+    await answering.finish("Here", Attachment("fox.png", "image/png", PNG + b"2"))
+    (new,) = (await someone.messages(ROOM))[-1]["files"]
+    assert await someone.server.store.file(old["id"]) is None
+    assert await someone.server.store.file(new["id"]) is not None

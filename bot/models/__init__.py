@@ -18,6 +18,7 @@ from bot.models.errors import (
     Unavailable,
 )
 from bot.models.provider import (
+    Detail,
     Prompt,
     Provider,
     Role,
@@ -35,6 +36,7 @@ __all__ = [
     "BadReply",
     "Busy",
     "Choice",
+    "Detail",
     "Empty",
     "ModelError",
     "Models",

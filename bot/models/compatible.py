@@ -5,42 +5,56 @@ streams and judging answers is done here, because only here is known how long a 
 """
 
 import asyncio
-import binascii
-from base64 import b64decode
-from collections.abc import AsyncGenerator, Callable, Sequence
+import contextlib
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import orjson
 import structlog
 
-from bot.media import extension, fit_picture, sniff
 from bot.messages import Attachment
-from bot.models.bodies import chat_body, clean, image_body, messages_of
+from bot.models.bodies import chat_body, clean, messages_of
 from bot.models.connection import Connection
+from bot.models.drawing import draw
 from bot.models.errors import BadReply, Empty, ModelError, Refused, Truncated, Unavailable
 from bot.models.faults import server_fault
-from bot.models.fetch import fetch_picture
 from bot.models.listing import Listed, list_models, pick
-from bot.models.profiles import Profile
-from bot.models.provider import Prompt, Provider, Role, Tool, ToolCall, Transcript, Usage, estimate_tokens
-from bot.models.reading import read_texts
+from bot.models.moderation import moderate
+from bot.models.profiles import Profile, effort_for
+from bot.models.provider import (
+    Detail,
+    Prompt,
+    Provider,
+    Role,
+    Tool,
+    ToolCall,
+    Transcript,
+    Usage,
+    Verdict,
+    estimate_tokens,
+)
+from bot.models.reading import Growing, read_texts
+from bot.models.responses import ResponsesAnswer, responses_body
+from bot.models.shown import Shown
 from bot.models.speech import ask_for_transcript, read_transcript, ready_sound
 from bot.models.stream import Answer, MidStreamError
-from bot.models.wire import BrokenOff, Wire, read_whole
+from bot.models.voice import speak
+from bot.models.wire import BrokenOff, OtherRoad, Wire
+
+if TYPE_CHECKING:
+    from httpx2 import Response
 
 __all__ = ["Compatible"]
 
 log = structlog.get_logger(__name__)
 
 _WHOLE_CHAT = 120.0  # seconds
-_WHOLE_PICTURE = 300.0
 _MOST_ANSWER = 32 * 1024  # bytes of text
 _MOST_JSON = 4 * 1024 * 1024
-_MOST_PICTURES_JSON = 96 * 1024 * 1024
-_MOST_PICTURE = 20 * 1024 * 1024
+_MOST_VECTORS = 96 * 1024 * 1024
 _PICTURE_SIDE = 1024  # pixels of what is shown to a model
+_FINE_SIDE = 2048  # of what it is to read
 _LIST_SECONDS = 1.0
 _LIST_AGAIN = 60.0
 
@@ -56,6 +70,7 @@ class Compatible(Provider):
         self.profile = profile
         self._key = key
         self._wire = Wire(profile, key, connection)
+        self._pictures = Shown()
         self._listed = listed if profile.lists else ()
         self._list_at = 0.0
 
@@ -82,6 +97,8 @@ class Compatible(Provider):
         found = pick(role, listed, models)
         if found or (role == "vision" and pick("chat", listed, models)):
             return found
+        if self.profile.lists and role in ("voice", "moderate"):  # few servers have these: only what is seen is used
+            return ""
         return models.get(role, "")
 
     async def chat(
@@ -92,14 +109,12 @@ class Compatible(Provider):
         role: Role,
         max_tokens: int | None,
         tools: Sequence[Tool] = (),
+        detail: Detail = "auto",
     ) -> AsyncGenerator[str | ToolCall | Usage, None]:
-        messages = messages_of(prompts, await _fitted(prompts))
+        pictures = await self._shown(prompts, detail)
         until = asyncio.get_running_loop().time() + _WHOLE_CHAT
-        body = chat_body(self.profile, model, messages, max_tokens)
-        response, due = await self._wire.post(
-            "/chat/completions", body, role=role, first=self.profile.first, until=until
-        )
-        answer, size, full, stalled = Answer(), 0, False, False
+        answer, response, due = await self._begin(model, prompts, pictures, role, max_tokens, tools, until)
+        size, full, stalled = 0, False, False
         ending: ModelError | None
         try:
             texts = read_texts(response, answer, due=due, gap=self.profile.gap, until=until)
@@ -130,12 +145,44 @@ class Compatible(Provider):
             await response.aclose()
         if isinstance(ending, Unavailable):
             self._wire.breaker.failed()
+        if ending is None:
+            for call in answer.calls.finished():
+                yield call
         if answer.usage:
-            yield Usage(self.name, model, role, *answer.usage)
+            tokens_in, tokens_out, cached = answer.usage
+            yield Usage(self.name, model, role, tokens_in, tokens_out, cached_tokens=cached)
         elif stalled:  # it may well have worked all the while
             yield Usage(self.name, model, role, estimate_tokens(prompts), -(-size // 4), estimated=True)
         if ending:
             raise ending
+
+    async def _begin(
+        self,
+        model: str,
+        prompts: Sequence[Prompt],
+        pictures: Mapping[int, Sequence[str]],
+        role: Role,
+        max_tokens: int | None,
+        tools: Sequence[Tool],
+        until: float,
+    ) -> "tuple[Growing, Response, float]":
+        """Ask, on the road that this model wants; the answer to fill, where it comes from, and when it is due."""
+        effort = effort_for(model) if self.profile.sends_effort else None
+        wire, first = self._wire, self.profile.first
+        while True:
+            quirks = wire.quirks(model)
+            thinks = effort is not None and (quirks.effort or effort) != "none"
+            with contextlib.suppress(OtherRoad):
+                if quirks.responses or (quirks.responses is None and self.profile.responses and tools and thinks):
+                    body = responses_body(
+                        self.profile, model, prompts, pictures, max_tokens=max_tokens, effort=effort, tools=tools
+                    )
+                    response, due = await wire.post("/responses", body, role=role, first=first, until=until)
+                    return ResponsesAnswer(), response, due
+                messages = messages_of(prompts, pictures)
+                body = chat_body(self.profile, model, messages, max_tokens=max_tokens, effort=effort, tools=tools)
+                response, due = await wire.post("/chat/completions", body, role=role, first=first, until=until)
+                return Answer(), response, due
 
     async def image(
         self,
@@ -149,48 +196,50 @@ class Compatible(Provider):
         edits: Sequence[Attachment] = (),
         preview: Callable[[Attachment], None] | None = None,
     ) -> tuple[list[Attachment], Usage]:
-        one_by_one = model.lower().startswith("dall-e-3")
-        pictures: list[Attachment] = []
-        used = Usage(self.name, model, "image")
-        for _ in range(count if one_by_one else 1):
-            body = image_body(model, prompt, size=size, quality=quality, count=1 if one_by_one else count)
-            answer = await self._ask("/images/generations", body, "image", _WHOLE_PICTURE, _MOST_PICTURES_JSON)
-            entries = answer.get("data")
-            if not isinstance(entries, list):
-                raise BadReply
-            if not entries:  # this is how some servers say that a filter took it away
-                raise Refused
-            for entry in entries[:count]:
-                pictures.append(await self._picture(entry, prompt, len(pictures) + 1))
-            tokens_in, tokens_out = _tokens(answer.get("usage"), "input_tokens", "output_tokens")
-            used = replace(
-                used, input_tokens=used.input_tokens + tokens_in, output_tokens=used.output_tokens + tokens_out
-            )
-        return pictures, replace(used, pictures=len(pictures))
+        return await draw(
+            self._wire,
+            model,
+            prompt,
+            size=size,
+            quality=quality,
+            count=count,
+            style=style,
+            edits=edits,
+            preview=preview,
+        )
 
     async def transcribe(
         self, model: str, sound: Attachment, *, language: str, words: str = ""
     ) -> tuple[Transcript, Usage]:
-        ready, facts = await ready_sound(sound)
+        ready, facts = await ready_sound(sound, self.profile.sounds)
         used = Usage(self.name, model, "speech")
         if facts.level is None:  # nothing to hear: models make words up from silence
             return Transcript("", seconds=facts.seconds), used
-        until = asyncio.get_running_loop().time() + _WHOLE_CHAT
-        response, _ = await self._wire.post(
+        body, response = await self._wire.ask(
             "/audio/transcriptions",
-            ask_for_transcript(model, language),
+            ask_for_transcript(model, language, words),
             role="speech",
-            first=_WHOLE_CHAT,
-            until=until,
+            seconds=_WHOLE_CHAT,
+            most=_MOST_JSON,
             files=[("file", (ready.name, ready.data, ready.media_type))],
         )
-        body = await self._whole(response, until, _MOST_JSON)
         transcript, tokens = read_transcript(body, response.headers.get("content-type", ""), facts.seconds)
         return transcript, replace(used, seconds=facts.seconds, input_tokens=tokens[0], output_tokens=tokens[1])
 
+    async def speak(self, model: str, text: str, *, voice: str, language: str) -> tuple[Attachment, Usage]:
+        sound = await speak(self._wire, model, text, voice=voice, language=language)
+        tokens = estimate_tokens([Prompt("user", text)])
+        return sound, Usage(self.name, model, "voice", input_tokens=tokens, estimated=True)
+
+    async def moderate(self, model: str, text: str, pictures: Sequence[Attachment]) -> tuple[Verdict, Usage]:
+        shown = [await self._pictures.uri(picture, _PICTURE_SIDE) for picture in pictures]
+        verdict = await moderate(self._wire, model, text, shown)
+        tokens = estimate_tokens([Prompt("user", text, tuple(pictures))])
+        return verdict, Usage(self.name, model, "moderate", input_tokens=tokens, estimated=True)
+
     async def embed(self, model: str, texts: Sequence[str]) -> tuple[list[list[float]], Usage]:
         body = {"model": model, "input": [clean(text) for text in texts], "encoding_format": "float"}
-        answer = await self._ask("/embeddings", body, "embed", _WHOLE_CHAT, _MOST_PICTURES_JSON)
+        answer = await self._wire.ask_object("/embeddings", body, role="embed", seconds=_WHOLE_CHAT, most=_MOST_VECTORS)
         try:
             entries = sorted(answer["data"], key=lambda entry: entry["index"])
             vectors = [[float(number) for number in entry["embedding"]] for entry in entries]
@@ -205,65 +254,17 @@ class Compatible(Provider):
     async def close(self) -> None:
         """The connections are shared and closed by their owner."""
 
-    async def _ask(self, path: str, body: dict[str, Any], role: Role, seconds: float, most: int) -> dict[str, Any]:
-        until = asyncio.get_running_loop().time() + seconds
-        retries = 1 if role == "image" else 2  # a picture may have been painted, and paid, when its server stumbles
-        response, _ = await self._wire.post(path, body, role=role, first=seconds, until=until, retries=retries)
-        try:
-            answer = orjson.loads(await self._whole(response, until, most))
-        except ValueError:
-            raise BadReply from None
-        if not isinstance(answer, dict):
-            raise BadReply
-        if answer.get("error"):
-            raise server_fault(self.profile, str(body["model"]), role, 0, answer).error
-        return answer
-
-    async def _whole(self, response: Any, until: float, most: int) -> bytes:
-        try:
-            return await read_whole(response, until, most)
-        except TimeoutError:
-            raise Unavailable(self.profile.spoken) from None
-        except ValueError:
-            raise BadReply from None
-        except BrokenOff as error:
-            log.warning("model broke off", provider=self.name, reason=str(error))
-            raise Unavailable(self.profile.spoken) from None
-        finally:
-            await response.aclose()
-
-    async def _picture(self, entry: Any, prompt: str, number: int) -> Attachment:
-        encoded, url = (entry.get("b64_json"), entry.get("url")) if isinstance(entry, dict) else (None, None)
-        try:
-            if isinstance(encoded, str) and encoded:
-                picture = b64decode(
-                    encoded.partition(",")[2] if encoded.startswith("data:") else encoded, validate=True
-                )
-            elif isinstance(url, str) and url:
-                picture = await fetch_picture(url, self.profile.base_url, _MOST_PICTURE)
-            else:
-                raise BadReply
-        except (binascii.Error, OSError, ValueError) as error:
-            log.warning("picture not usable", provider=self.name, reason=type(error).__name__)
-            raise BadReply from None
-        media_type = sniff(picture)
-        if media_type not in ("image/png", "image/jpeg", "image/webp", "image/gif") or len(picture) > _MOST_PICTURE:
-            log.warning("picture not usable", provider=self.name, media_type=media_type, bytes=len(picture))
-            raise BadReply
-        name = f"picture{'' if number == 1 else f'-{number}'}.{extension(media_type)}"
-        return Attachment(name, media_type, picture, len(picture), alt=prompt[:1000])
+    async def _shown(self, prompts: Sequence[Prompt], detail: Detail) -> dict[int, list[str]]:
+        """The pictures of each prompt, by its index, small and clean."""
+        side = _FINE_SIDE if detail == "high" else _PICTURE_SIDE
+        return {
+            index: [await self._pictures.uri(picture, side) for picture in prompt.pictures]
+            for index, prompt in enumerate(prompts)
+            if prompt.pictures
+        }
 
 
-async def _fitted(prompts: Sequence[Prompt]) -> dict[int, list[Attachment]]:
-    """The pictures of each prompt, by its index, small and clean."""
-    return {
-        index: [await fit_picture(picture.data, side=_PICTURE_SIDE) for picture in prompt.pictures]
-        for index, prompt in enumerate(prompts)
-        if prompt.pictures
-    }
-
-
-def _judge(answer: Answer, size: int, full: bool) -> ModelError | None:
+def _judge(answer: Growing, size: int, full: bool) -> ModelError | None:
     """What has to be said after an answer that ended by itself; `None` when it is whole."""
     match answer.finish:
         case _ if full:
@@ -277,7 +278,7 @@ def _judge(answer: Answer, size: int, full: bool) -> ModelError | None:
         case "" | "error":
             return Truncated() if size else BadReply()
         case _:
-            return None if size else Empty()
+            return None if size or answer.calls else Empty()
 
 
 def _tokens(usage: Any, first: str, second: str) -> tuple[int, int]:

@@ -29,7 +29,9 @@ _SETTINGS: Mapping[Role, str] = {
     "vision": "PARLEY_VISION_MODEL",
     "image": "PARLEY_IMAGE_MODEL",
     "speech": "PARLEY_SPEECH_MODEL",
+    "voice": "PARLEY_VOICE_MODEL",
     "embed": "PARLEY_EMBED_MODEL",
+    "moderate": "PARLEY_MODERATE_MODEL",
 }
 _NO_CREDIT = re.compile(
     r"insufficient_quota|billing|insufficient (credit|balance|funds)|out of credit|payment", re.IGNORECASE
@@ -117,7 +119,13 @@ def _decide(
 
 
 def _no_model(profile: Profile, model: str, role: Role) -> NotConfigured:
-    what = {"vision": " that looks at pictures", "image": " that draws", "speech": " that listens"}.get(role, "")
+    what = {
+        "vision": " that looks at pictures",
+        "image": " that draws",
+        "speech": " that listens",
+        "voice": " that speaks",
+        "moderate": " that screens",
+    }.get(role, "")
     return NotConfigured(
         f"{profile.spoken} has no model “{model}”{what}. Whoever runs this bot has to set "
         f"{_SETTINGS.get(role, 'another model')} to one that it has."

@@ -25,12 +25,13 @@ __all__ = ["find_models"]
 log = structlog.get_logger(__name__)
 
 _PROBE_SECONDS = 0.3
-_ROLES: tuple[Role, ...] = ("chat", "vision", "image", "speech", "embed")
+_ROLES: tuple[Role, ...] = ("chat", "vision", "image", "speech", "voice", "embed", "moderate")
 _DOES: Mapping[Role, str] = {
     "chat": "Chatting",
     "vision": "Looking at pictures",
     "image": "Drawing",
     "speech": "Listening to voice notes",
+    "voice": "Reading aloud",
     "embed": "Comparing meanings",
     "moderate": "Screening",
 }
@@ -130,10 +131,12 @@ def _models_for(role: Role, config: "Config") -> tuple[str, ...]:
             return config.image_model
         case "speech":
             return config.speech_model
+        case "voice":
+            return config.voice_model
         case "embed":
             return config.embed_model
-        case _:
-            return ()
+        case "moderate":
+            return config.moderate_model
 
 
 def _why_off(role: Role, main: Provider) -> str:

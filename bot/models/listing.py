@@ -20,9 +20,9 @@ _IMAGE = re.compile(
     r"dall-e|gpt-image|flux|stable|\bsdxl?\b|\bsd[-_.]?\d|diffusion|(^|[-_/:])image|imagen|z-image", re.IGNORECASE
 )
 _EMBED = re.compile(r"embed|\bbge\b|\be5\b|\bgte\b|minilm", re.IGNORECASE)
-_NOT_CHAT = re.compile(
-    r"\btts\b|rerank|moderation|guard|realtime|audio|speech|davinci|babbage|sora|\bocr\b", re.IGNORECASE
-)
+_VOICE = re.compile(r"\btts\b|kokoro|piper|orpheus|\bbark\b|chatterbox", re.IGNORECASE)
+_MODERATE = re.compile(r"moderation", re.IGNORECASE)
+_NOT_CHAT = re.compile(r"rerank|moderation|guard|realtime|audio|speech|davinci|babbage|sora|\bocr\b", re.IGNORECASE)
 _VISION = re.compile(r"vision|\bvl\b|[-_.\d]vl\b|llava|bakllava|moondream|minicpm-v|pixtral|internvl", re.IGNORECASE)
 
 
@@ -99,7 +99,11 @@ def _fits(role: Role, name: str) -> bool:
         case "embed":
             return bool(_EMBED.search(name))
         case "chat":
-            return not any(kind.search(name) for kind in (_SPEECH, _IMAGE, _EMBED, _NOT_CHAT))
+            return not any(kind.search(name) for kind in (_SPEECH, _IMAGE, _EMBED, _VOICE, _NOT_CHAT))
+        case "voice":
+            return bool(_VOICE.search(name))
+        case "moderate":
+            return bool(_MODERATE.search(name))
         case _:
             return False
 

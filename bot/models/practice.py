@@ -11,7 +11,18 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 from bot.media import PictureFacts, SoundFacts, picture_facts, sound_facts
 from bot.messages import Attachment
 from bot.models.errors import NotConfigured
-from bot.models.provider import Prompt, Provider, Role, Tool, ToolCall, Transcript, Usage, estimate_tokens
+from bot.models.provider import (
+    Detail,
+    Prompt,
+    Provider,
+    Role,
+    Tool,
+    ToolCall,
+    Transcript,
+    Usage,
+    Verdict,
+    estimate_tokens,
+)
 
 __all__ = ["Practice"]
 
@@ -60,6 +71,7 @@ class Practice(Provider):
         role: Role,
         max_tokens: int | None,
         tools: Sequence[Tool] = (),
+        detail: Detail = "auto",
     ) -> AsyncGenerator[str | ToolCall | Usage, None]:
         text = await _answer(prompts)
         for piece in _pieces(text):
@@ -81,14 +93,15 @@ class Practice(Provider):
     ) -> tuple[list[Attachment], Usage]:
         from bot.models.sketch import sketch_card
 
-        cards = [await asyncio.to_thread(sketch_card, prompt, size, number) for number in range(count)]
+        words = f"Changed: {prompt}" if edits else prompt
+        cards = [await asyncio.to_thread(sketch_card, words, size, number) for number in range(count)]
         made = [
             Attachment(
                 name="sketch.png" if number == 0 else f"sketch-{number + 1}.png",
                 media_type="image/png",
                 data=card,
                 size=len(card),
-                alt=f"A sketch card, drawn without any AI, that says: {prompt[:900]}",
+                alt=f"A sketch card, drawn without any AI, that says: {words[:900]}",
             )
             for number, card in enumerate(cards)
         ]
@@ -108,6 +121,12 @@ class Practice(Provider):
 
     async def embed(self, model: str, texts: Sequence[str]) -> tuple[list[list[float]], Usage]:
         raise NotConfigured("The practice model cannot compare meanings. Set OPENAI_API_KEY or start Ollama for that.")
+
+    async def speak(self, model: str, text: str, *, voice: str, language: str) -> tuple[Attachment, Usage]:
+        raise NotConfigured("The practice model has no voice. Set OPENAI_API_KEY to have answers read aloud.")
+
+    async def moderate(self, model: str, text: str, pictures: Sequence[Attachment]) -> tuple[Verdict, Usage]:
+        raise NotConfigured("The practice model cannot screen. Set OPENAI_API_KEY for that.")
 
     async def close(self) -> None:
         """There is nothing to let go of."""

@@ -26,10 +26,14 @@ OFFICIAL: Mapping[Role, str] = MappingProxyType(
         "vision": "gpt-6-luna",
         "image": "gpt-image-2.6-flare",
         "speech": "gpt-transcribe",
+        "voice": "gpt-4o-mini-tts",
         "embed": "text-embedding-3-small",
         "moderate": "omni-moderation-latest",
     }
 )
+
+
+_SOUNDS = ("audio/ogg", "audio/mpeg", "audio/mp4", "audio/wav", "audio/flac", "audio/webm")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +45,8 @@ class Profile:
     `limit_key` is what the length limit is called, `limit` the one that is always set because tokens cost money there.
     `first` and `gap` are the seconds waited for the first piece of an answer and for each further one. `hangs_up` says
     that a connection is used once only: llama-server and its kin close one that they have just promised to keep.
+    `responses` says that models that think are to be asked at `/responses` when they may call tools, `sounds` in which
+    formats recordings are taken.
     """
 
     name: str
@@ -56,6 +62,8 @@ class Profile:
     first: float = 20.0
     gap: float = 15.0
     hangs_up: bool = False
+    responses: bool = False
+    sounds: tuple[str, ...] = _SOUNDS
 
     @property
     def spoken(self) -> str:
@@ -80,9 +88,16 @@ PROFILES: Mapping[str, Profile] = MappingProxyType(
                 limit_key="max_completion_tokens",
                 limit=4096,
                 sends_effort=True,
+                responses=True,
             ),
             Profile(
-                "azure", "Azure OpenAI", key_name="AZURE_OPENAI_API_KEY", limit_key="max_completion_tokens", limit=4096
+                "azure",
+                "Azure OpenAI",
+                key_name="AZURE_OPENAI_API_KEY",
+                limit_key="max_completion_tokens",
+                limit=4096,
+                sends_effort=True,
+                responses=True,
             ),
             Profile(
                 "openrouter",
@@ -178,9 +193,9 @@ def effort_for(model: str) -> str | None:
     return next((effort for start, effort in _EFFORTS if name.startswith(start)), None)
 
 
-def picture_family(model: str) -> Literal["dall-e", "gpt-image", "other"]:
+def picture_family(model: str) -> Literal["dall-e-2", "dall-e-3", "gpt-image", "other"]:
     """How a request for a picture has to look for this model."""
     name = model.lower().rpartition("/")[2]
     if name.startswith("dall-e"):
-        return "dall-e"
+        return "dall-e-3" if name.startswith("dall-e-3") else "dall-e-2"
     return "gpt-image" if name.startswith(("gpt-image", "chatgpt-image")) else "other"

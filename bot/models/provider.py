@@ -9,6 +9,7 @@ from bot.messages import Attachment
 from bot.models.errors import NotConfigured
 
 __all__ = [
+    "Detail",
     "Prompt",
     "Provider",
     "Role",
@@ -22,6 +23,7 @@ __all__ = [
 ]
 
 Role = Literal["chat", "vision", "image", "speech", "voice", "embed", "moderate"]
+Detail = Literal["auto", "high"]  # how large pictures are shown to a model: "high" for small print
 
 _PICTURE_TOKENS = 1000  # of a picture 1024 pixels long
 _BETWEEN_TOKENS = 4  # what every message costs besides its text
@@ -136,6 +138,7 @@ class Provider(ABC):
         role: Role,
         max_tokens: int | None,
         tools: Sequence[Tool] = (),
+        detail: Detail = "auto",
     ) -> AsyncGenerator[str | ToolCall | Usage, None]:
         """The answer as pieces of text and, with `tools`, calls of them; in the end one `Usage` if it was told."""
 

@@ -15,41 +15,71 @@ _MAY_DROP = (
     *_LIMITS,
     "stream_options",
     "reasoning_effort",
+    "reasoning",
+    "tools",
+    "store",
     "response_format",
     "quality",
+    "style",
     "size",
     "n",
     "encoding_format",
     "language",
+    "languages",
+    "prompt",
+    "include",
+    "chunking_strategy",
+    "instructions",
+    "partial_images",
+    "stream",
 )
+_ONLY_OF = {"prompt": "/audio/transcriptions", "stream": "/images"}  # elsewhere nothing is left without them
 _TOO_HIGH = re.compile(r"too (large|high|big)|at most|less than|exceeds", re.IGNORECASE)
 _ROLES_ALTERNATE = re.compile(r"roles? must alternate|must alternate user", re.IGNORECASE)
+_NO_TOOLS = re.compile(
+    r"(not|n't) support (the use of )?(tool|function)|support tool use|tool choice requires|tools? param requires"
+    r"|tools? (are|is) not (supported|available|enabled)",
+    re.IGNORECASE,
+)
 _NO_SYSTEM = re.compile(r"system role|role.{0,12}system|developer instruction", re.IGNORECASE)
 
 
 @dataclass(slots=True)
 class Quirks:
-    """How requests to one model have to differ from the usual."""
+    """How requests to one model have to differ from the usual.
+
+    `responses` is whether it wants to be asked there (true) or cannot be (false), `None` where that is not known.
+    """
 
     dropped: set[str] = field(default_factory=set)
     limit_key: str = ""
+    several_languages: bool = False
     effort: str = ""
     merged: bool = False
     no_system: bool = False
+    responses: bool | None = None
 
-    def learn(self, body: dict[str, Any], param: str, text: str) -> bool:
-        """Whether something can be changed about `body`, which was refused because of `param` or with `text`.
+    def learn(self, path: str, body: dict[str, Any], param: str, text: str) -> bool:
+        """Whether something can be changed about `body`, which `path` refused because of `param` or with `text`.
 
         True once for each thing: what has been changed already is not changed again.
         """
+        if "tools" in body and "tools" not in self.dropped and _NO_TOOLS.search(text):
+            self.dropped.add("tools")
+            return self._learned("tools")
         for key in body:
-            if not (param == key or param.startswith(f"{key}.") or _names(text, key)):
+            if not (param == key or param.startswith((f"{key}.", f"{key}[")) or _names(text, key)):
+                continue
+            if key in _ONLY_OF and not path.startswith(_ONLY_OF[key]):
                 continue
             if key in _LIMITS and not self.limit_key and not _TOO_HIGH.search(text):
                 self.limit_key = _LIMITS[key]
                 return self._learned(key)
-            if key == "reasoning_effort" and body[key] == "none" and not self.effort:
+            if _effort(body) == "none" and key in ("reasoning_effort", "reasoning") and not self.effort:
                 self.effort = "low"
+                return self._learned(key)
+            if key == "language" and not self.several_languages:
+                self.several_languages = True
                 return self._learned(key)
             if key in _MAY_DROP and key not in self.dropped:
                 self.dropped.add(key)
@@ -66,14 +96,20 @@ class Quirks:
         """`body` as this model takes it."""
         if self.limit_key:
             body = {self.limit_key if key in _LIMITS else key: value for key, value in body.items()}
-        if self.effort and "reasoning_effort" in body:
-            body["reasoning_effort"] = self.effort
+        if self.several_languages and "language" in body:
+            body = {key: value for key, value in body.items() if key != "language"} | {"languages": [body["language"]]}
+        if self.effort and _effort(body) == "none":
+            key, effort = (
+                ("reasoning", {"effort": self.effort}) if "reasoning" in body else ("reasoning_effort", self.effort)
+            )
+            body = {**body, key: effort}
+        if "tools" in self.dropped and "messages" in body:
+            body = {**body, "messages": _without_calls(body["messages"])}
         if self.no_system and "messages" in body:
-            body["messages"] = [
-                {**message, "role": "user"} if message["role"] == "system" else message for message in body["messages"]
-            ]
+            said = ({**each, "role": "user"} if each["role"] == "system" else each for each in body["messages"])
+            body = {**body, "messages": list(said)}
         if (self.merged or self.no_system) and "messages" in body:
-            body["messages"] = _merge(body["messages"])
+            body = {**body, "messages": _merge(body["messages"])}
         return {key: value for key, value in body.items() if key not in self.dropped}
 
     def _learned(self, what: str) -> bool:
@@ -88,11 +124,32 @@ def _names(text: str, key: str) -> bool:
     return bool(re.search(rf"(?<![\w.]){re.escape(key)}(?!\w)", text))
 
 
+def _effort(body: dict[str, Any]) -> Any:
+    reasoning = body.get("reasoning")
+    return reasoning.get("effort") if isinstance(reasoning, dict) else body.get("reasoning_effort")
+
+
+def _without_calls(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The conversation for a model without tools: what other models called and got is told in words."""
+    told: list[dict[str, Any]] = []
+    for message in messages:
+        if message["role"] == "tool":
+            told.append({"role": "user", "content": f"[What came of it: {message['content']}]"})
+        elif "tool_calls" in message:
+            named = ", ".join(
+                f"{call['function']['name']} {call['function']['arguments']}" for call in message["tool_calls"]
+            )
+            told.append({"role": "assistant", "content": "\n\n".join(filter(None, (message["content"], f"[{named}]")))})
+        else:
+            told.append(message)
+    return told
+
+
 def _merge(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Neighbours of the same role as one message."""
     merged: list[dict[str, Any]] = []
     for message in messages:
-        if merged and merged[-1]["role"] == message["role"]:
+        if merged and merged[-1]["role"] == message["role"] != "tool" and not _calls(merged[-1], message):
             before, after = merged[-1]["content"], message["content"]
             if isinstance(before, str) and isinstance(after, str):
                 merged[-1] = {**message, "content": f"{before}\n\n{after}"}
@@ -101,6 +158,10 @@ def _merge(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
         else:
             merged.append(message)
     return merged
+
+
+def _calls(*messages: dict[str, Any]) -> bool:
+    return any("tool_calls" in message for message in messages)
 
 
 def _parts(content: str | list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -7,13 +7,16 @@ from typing import TYPE_CHECKING
 
 import orjson
 
+from bot.models.responses import ResponsesAnswer
 from bot.models.stream import Answer, EventLines, MidStreamError
 from bot.models.wire import BrokenOff, next_block, read_whole
 
 if TYPE_CHECKING:
     from httpx2 import Response
 
-__all__ = ["read_texts"]
+__all__ = ["Growing", "read_texts"]
+
+Growing = Answer | ResponsesAnswer
 
 _MOST_JSON = 4 * 1024 * 1024
 _FOR_USAGE = 2.0  # seconds that a finished answer is waited for its bill
@@ -21,7 +24,7 @@ _TO_DRAIN = 0.1  # seconds to read to the end, so that the connection can be use
 
 
 async def read_texts(
-    response: "Response", answer: Answer, *, due: float, gap: float, until: float
+    response: "Response", answer: Growing, *, due: float, gap: float, until: float
 ) -> AsyncGenerator[str, None]:
     """Pieces of text as they come; `answer` knows the rest.
 
@@ -61,7 +64,7 @@ async def read_texts(
             pass
 
 
-def _take(answer: Answer, lines: EventLines, block: bytes | None) -> tuple[str, bool, Exception | None]:
+def _take(answer: Growing, lines: EventLines, block: bytes | None) -> tuple[str, bool, Exception | None]:
     """All the text of one block, whether it carried anything, and what ended it; text before an error is kept."""
     text, moved = "", False
     try:
@@ -75,7 +78,7 @@ def _take(answer: Answer, lines: EventLines, block: bytes | None) -> tuple[str, 
     return text, moved, None
 
 
-async def _unstreamed(response: "Response", answer: Answer, until: float) -> str:
+async def _unstreamed(response: "Response", answer: Growing, until: float) -> str:
     chunk = orjson.loads(await read_whole(response, until, _MOST_JSON))
     if not isinstance(chunk, dict):
         raise ValueError("not an object")

@@ -5,7 +5,9 @@ from typing import Any
 
 import orjson
 
-__all__ = ["Answer", "EventLines", "MidStreamError"]
+from bot.models.calls import Calls
+
+__all__ = ["Answer", "EventLines", "MidStreamError", "Thoughts"]
 
 _MOST_EVENT = 1024 * 1024  # bytes of one event
 
@@ -19,9 +21,12 @@ class MidStreamError(Exception):
 
 
 class EventLines:
-    """Bytes as they come → the data of server-sent events. Comments and keep-alives are left out."""
+    """Bytes as they come → the data of server-sent events, of at most `most` bytes each. Comments and keep-alives are
+    left out.
+    """
 
-    def __init__(self) -> None:
+    def __init__(self, most: int = _MOST_EVENT) -> None:
+        self._most = most
         self._rest = b""
         self._event: list[bytes] = []
         self._size = 0
@@ -30,14 +35,14 @@ class EventLines:
         """The data of each event that `block` completes. Raises `ValueError` for one beyond all measure."""
         lines = (self._rest + block).split(b"\n")
         self._rest = lines.pop()
-        if len(self._rest) > _MOST_EVENT:
+        if len(self._rest) > self._most:
             raise ValueError("endless line")
         for line in lines:
             line = line.rstrip(b"\r")
             if line.startswith(b"data:"):
                 self._event.append(line[5:].strip())
                 self._size += len(line)
-                if self._size > _MOST_EVENT:
+                if self._size > self._most:
                     raise ValueError("endless event")
             elif not line and self._event:
                 yield self._take()
@@ -55,18 +60,19 @@ class Answer:
     """One answer as it grows.
 
     `finish` is the server's reason for ending, empty until then; `refusal` what a model said in place of an answer;
-    `usage` the tokens (in, out) where they were told; `seen` whether any event was one of a chat; `progress` whether
-    the last event carried anything, shown or not.
+    `calls` are the tools it calls; `usage` the tokens (in, out, of those in: read before) where they were told; `seen`
+    whether any event was one of a chat; `progress` whether the last event carried anything, shown or not.
     """
 
     def __init__(self) -> None:
         self.finish = ""
         self.refusal = ""
-        self.usage: tuple[int, int] | None = None
+        self.calls = Calls()
+        self.usage: tuple[int, int, int] | None = None
         self.done = False
         self.seen = False
         self.progress = False
-        self._thoughts = _Thoughts()
+        self._thoughts = Thoughts()
 
     def take(self, event: bytes) -> str:
         """The text that this event adds. Raises `MidStreamError`, or `ValueError` for what is no event of a chat."""
@@ -96,7 +102,8 @@ class Answer:
             refusal = delta.get("refusal")
             self.refusal += refusal if isinstance(refusal, str) else ""
             thought = delta.get("reasoning_content") or delta.get("reasoning")
-            self.progress = bool(text or refusal or thought)
+            called = self.calls.add(delta.get("tool_calls"))
+            self.progress = bool(text or refusal or thought or called)
         finish = choice.get("finish_reason")
         shown = self._thoughts.without(text) if text else ""
         if isinstance(finish, str) and finish:
@@ -109,10 +116,12 @@ class Answer:
         if isinstance(usage, dict):
             told = usage.get("prompt_tokens"), usage.get("completion_tokens")
             if all(isinstance(number, int) and number >= 0 for number in told):
-                self.usage = (int(told[0] or 0), int(told[1] or 0))
+                details = usage.get("prompt_tokens_details")
+                cached = details.get("cached_tokens") if isinstance(details, dict) else 0
+                self.usage = (int(told[0] or 0), int(told[1] or 0), cached if isinstance(cached, int) else 0)
 
 
-class _Thoughts:
+class Thoughts:
     """Takes out the `<think>` block that some models begin with."""
 
     _OPEN, _CLOSE = "<think>", "</think>"

@@ -11,6 +11,7 @@ import structlog
 from bot.messages import Attachment, Status
 from bot.models.errors import BadReply, Busy, ModelError, NotConfigured, Refused, TooLong, Truncated
 from bot.models.provider import (
+    Detail,
     Prompt,
     Provider,
     Role,
@@ -147,21 +148,29 @@ class TurnModels:
         """Whether there is a model for this role."""
         return self._models.serves(role)
 
-    async def chat(self, prompts: Sequence[Prompt], *, max_tokens: int | None = None) -> AsyncGenerator[str, None]:
+    async def chat(
+        self, prompts: Sequence[Prompt], *, max_tokens: int | None = None, detail: Detail = "auto"
+    ) -> AsyncGenerator[str, None]:
         """The answer, piece by piece. With pictures among the prompts, from the model that looks at pictures.
 
-        Raises a `ModelError`; after some text a `Truncated` or a `Refused`, and the text stays.
+        `detail="high"` shows them four times as large, for small print. Raises a `ModelError`; after some text a
+        `Truncated` or a `Refused`, and the text stays.
         """
-        async with aclosing(self.converse(prompts, max_tokens=max_tokens)) as pieces:
+        async with aclosing(self.converse(prompts, max_tokens=max_tokens, detail=detail)) as pieces:
             async for piece in pieces:
                 if isinstance(piece, str):
                     yield piece
 
     def converse(
-        self, prompts: Sequence[Prompt], *, tools: Sequence[Tool] = (), max_tokens: int | None = None
+        self,
+        prompts: Sequence[Prompt],
+        *,
+        tools: Sequence[Tool] = (),
+        max_tokens: int | None = None,
+        detail: Detail = "auto",
     ) -> AsyncGenerator[str | ToolCall, None]:
         """The same as `chat`, with tools that the model may call. Who asks has to run them and ask again."""
-        stream = self._chat(prompts, max_tokens, tools)
+        stream = self._chat(prompts, max_tokens, tools, detail)
         self._streams.append(stream)
         return stream
 
@@ -231,7 +240,7 @@ class TurnModels:
             await stream.aclose()
 
     async def _chat(
-        self, prompts: Sequence[Prompt], max_tokens: int | None, tools: Sequence[Tool]
+        self, prompts: Sequence[Prompt], max_tokens: int | None, tools: Sequence[Tool], detail: Detail
     ) -> AsyncGenerator[str | ToolCall, None]:
         role: Role = "vision" if any(prompt.pictures for prompt in prompts) else "chat"
         attempts = _Attempts(role, self._models, self._waiting)
@@ -242,7 +251,7 @@ class TurnModels:
             try:
                 provider, model = await attempts.current()
                 self._notice(provider)
-                async with aclosing(self._metered(provider, model, prompts, role, max_tokens, tools)) as pieces:
+                async with aclosing(self._metered(provider, model, prompts, role, max_tokens, tools, detail)) as pieces:
                     async for piece in pieces:
                         said = True
                         yield piece
@@ -266,10 +275,11 @@ class TurnModels:
         role: Role,
         max_tokens: int | None,
         tools: Sequence[Tool],
+        detail: Detail,
     ) -> AsyncGenerator[str | ToolCall, None]:
         told, answered, size = False, True, 0
         try:
-            answer = provider.chat(model, prompts, role=role, max_tokens=max_tokens, tools=tools)
+            answer = provider.chat(model, prompts, role=role, max_tokens=max_tokens, tools=tools, detail=detail)
             async with aclosing(answer) as pieces:
                 async for piece in pieces:
                     if isinstance(piece, Usage):

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import re
 from collections.abc import AsyncIterator, Sequence
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -11,7 +12,7 @@ import structlog
 
 from bot.models.breaker import Breaker
 from bot.models.connection import Connection
-from bot.models.errors import NotConfigured, Unavailable
+from bot.models.errors import BadReply, NotConfigured, Unavailable
 from bot.models.faults import Fault, connection_fault, server_fault
 from bot.models.profiles import Profile
 from bot.models.provider import Role
@@ -21,12 +22,15 @@ if TYPE_CHECKING:
     from httpx2 import Response
     from openai import AsyncOpenAI
 
-__all__ = ["BrokenOff", "Wire", "next_block", "read_whole"]
+__all__ = ["BrokenOff", "OtherRoad", "Wire", "next_block", "read_whole"]
+
+Files = Sequence[tuple[str, tuple[str, bytes, str]]]  # of a form: (field, (file name, bytes, media type))
 
 log = structlog.get_logger(__name__)
 
 _PAUSES = (0.4, 0.9)  # seconds before the first and the second further attempt, more or less
 _MOST_LESSONS = 4
+_WANTS_RESPONSES = re.compile(r"(use|via|with|in) (the )?[`'\"]?/?(v1/)?responses\b", re.IGNORECASE)
 _ALERT_AGAIN = 600.0  # seconds between two alerts about the same wrong key
 
 
@@ -58,15 +62,16 @@ class Wire:
         first: float,
         until: float,
         retries: int = 2,
-        files: Sequence[tuple[str, tuple[str, bytes, str]]] = (),
+        files: Files = (),
     ) -> "tuple[Response, float]":
         """Post `body`, as JSON or with `files` as a form.
 
         Every attempt may take `first` seconds to its headers, all together until the loop's time `until`. Returns the
-        response and the time until which its first piece is due. Raises a `ModelError`.
+        response and the time until which its first piece is due. Raises a `ModelError`, and `OtherRoad` where a chat
+        has to be asked for in the other way.
         """
         model = str(body["model"])
-        quirks = self._quirks.setdefault(model, Quirks())
+        quirks = self.quirks(model)
         lessons = tried = 0
         while True:
             if self.breaker.open:
@@ -77,7 +82,13 @@ class Wire:
             if not isinstance(answer, Fault):
                 self.breaker.worked()
                 return answer, due
-            if self._may_learn(answer) and lessons < _MOST_LESSONS and quirks.learn(asked, answer.param, answer.text):
+            if self._leads_elsewhere(path, answer, quirks):
+                raise OtherRoad
+            if (
+                self._may_learn(answer, asked)
+                and lessons < _MOST_LESSONS
+                and quirks.learn(path, asked, answer.param, answer.text)
+            ):
                 lessons += 1
                 continue
             self._report(answer, model, path)
@@ -94,7 +105,7 @@ class Wire:
         model: str,
         role: Role,
         due: float,
-        files: Sequence[tuple[str, tuple[str, bytes, str]]],
+        files: Files,
     ) -> "Response | Fault":
         import httpx2
         from openai import APIConnectionError, APIStatusError, AsyncStream, OpenAIError
@@ -102,7 +113,7 @@ class Wire:
         client = await self.open()
         request: dict[str, Any] = {"content": orjson.dumps(body)}
         if files:
-            fields = {key: str(value) for key, value in body.items()}
+            fields = {key: _field(value) for key, value in body.items()}
             request = {
                 "body": fields,
                 "files": list(files),
@@ -128,9 +139,89 @@ class Wire:
         except _wire_errors() as error:
             return connection_fault(self.profile, error)
 
+    async def ask(
+        self,
+        path: str,
+        body: dict[str, Any],
+        *,
+        role: Role,
+        seconds: float,
+        most: int,
+        retries: int = 2,
+        files: Files = (),
+    ) -> "tuple[bytes, Response]":
+        """Post, and read the whole answer of at most `most` bytes, all within `seconds`. Raises a `ModelError`."""
+        until = asyncio.get_running_loop().time() + seconds
+        response, _ = await self.post(path, body, role=role, first=seconds, until=until, retries=retries, files=files)
+        return await self.whole(response, until, most), response
+
+    async def ask_object(
+        self,
+        path: str,
+        body: dict[str, Any],
+        *,
+        role: Role,
+        seconds: float,
+        most: int,
+        retries: int = 2,
+        files: Files = (),
+    ) -> dict[str, Any]:
+        """The same, for an answer that is a JSON object."""
+        told, _ = await self.ask(path, body, role=role, seconds=seconds, most=most, retries=retries, files=files)
+        return self.object_of(told, str(body["model"]), role)
+
+    def object_of(self, told: bytes, model: str, role: Role) -> dict[str, Any]:
+        """The JSON object in `told`. Raises `BadReply`, or the error that it reports."""
+        try:
+            answer = orjson.loads(told)
+        except ValueError:
+            raise BadReply from None
+        if not isinstance(answer, dict):
+            raise BadReply
+        if answer.get("error"):
+            raise server_fault(self.profile, model, role, 0, answer).error
+        return answer
+
+    async def whole(self, response: "Response", until: float, most: int) -> bytes:
+        """The body of a response, which is closed then. Raises a `ModelError`."""
+        try:
+            return await read_whole(response, until, most)
+        except TimeoutError:
+            raise Unavailable(self.profile.spoken) from None
+        except ValueError:
+            raise BadReply from None
+        except BrokenOff as error:
+            log.warning("model broke off", provider=self.profile.name, reason=str(error))
+            raise Unavailable(self.profile.spoken) from None
+        finally:
+            await response.aclose()
+
+    def quirks(self, model: str) -> Quirks:
+        """What is known of one model."""
+        return self._quirks.setdefault(model, Quirks())
+
     @staticmethod
-    def _may_learn(fault: Fault) -> bool:
-        return fault.status in (400, 422) or (fault.status == 500 and "template" in fault.text.lower())
+    def _leads_elsewhere(path: str, fault: Fault, quirks: Quirks) -> bool:
+        """Whether a chat is to be asked for at `/responses` from now on, or no longer."""
+        if quirks.responses is not None:
+            return False
+        if path == "/chat/completions" and fault.status == 400 and _WANTS_RESPONSES.search(fault.text):
+            quirks.responses = True
+        elif path == "/responses" and fault.status in (404, 405, 501):
+            quirks.responses = False
+        else:
+            return False
+        log.info("model quirk learned", what="responses", used=quirks.responses)
+        return True
+
+    @staticmethod
+    def _may_learn(fault: Fault, body: dict[str, Any]) -> bool:
+        if fault.status in (400, 422):
+            return True
+        text = fault.text.lower()
+        return (fault.status == 500 and "template" in text) or (
+            "tools" in body and fault.status in (404, 500, 501) and "tool" in text
+        )
 
     def _report(self, fault: Fault, model: str, path: str) -> None:
         facts = {"host": self._host, "path": path, "model": model, "status": fault.status, "code": fault.code}
@@ -144,6 +235,10 @@ class Wire:
             log.warning("model call failed", says=type(fault.error).__name__, **facts)
         if isinstance(fault.error, Unavailable) and self.breaker.failed():
             log.error("model server is left alone for a while", host=self._host)
+
+
+class OtherRoad(Exception):
+    """This chat has to be asked for in the other way; which, is remembered for the model by now."""
 
 
 class BrokenOff(Exception):
@@ -172,6 +267,13 @@ async def read_whole(response: "Response", until: float, most: int) -> bytes:
         if len(body) > most:
             raise ValueError("too long")
     return bytes(body)
+
+
+def _field(value: Any) -> Any:
+    """A value of a form."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return value if isinstance(value, list) else str(value)
 
 
 def _wire_errors() -> tuple[type[Exception], ...]:

@@ -36,6 +36,7 @@ _LIMITS = Limits(
     pace=2.0,
     typing=4.0,
     once=False,
+    resends=True,
     buttons=8,
 )
 _CHAT = replace(_LIMITS, pace=1.5, typing=0.0)  # what is streamed shows by itself that it is being written

@@ -12,6 +12,7 @@ from azure.core.exceptions import DeserializationError
 from botbuilder.core import InvokeResponse, TurnContext
 from botbuilder.schema import Activity
 
+from bot.adapter import Overloaded
 from bot.adapters.teams.cloud import Cloud
 from bot.adapters.teams.events import tenant_of
 from bot.adapters.teams.gate import Gate, Turned
@@ -56,6 +57,8 @@ class Ingress:
         except Turned as turned:
             log.info("teams request turned away", status=turned.status, code=turned.code)
             return _refusal(turned)
+        except Overloaded:  # the core has written it down
+            return _refusal(Turned(503, "Busy", "There is too much to answer just now."))
         except Exception:  # whatever it was, Teams shall send the message again
             log.exception("teams request failed")
             return _refusal(Turned(503, "Unavailable", "The message could not be taken just now."))

@@ -34,7 +34,7 @@ class Web(Adapter):
         self._events = Events()
         self._transcript = Transcript(Rooms(store), self._events)
         access = Access(config, self._token, lambda: self.port)
-        self._api = Api(store, self._transcript, self._events, access, lambda: self.status)
+        self._api = Api(store, self._transcript, self._events, access, lambda: self.status, lambda: self.commands)
 
     @property
     def greeting(self) -> str:
@@ -44,7 +44,9 @@ class Web(Adapter):
         return f"http://{host}:{self.port}/?token={quote(self._token, safe='')}"
 
     def limits(self, channel: Channel) -> Limits:
-        return Limits(characters=200_000, attachments=10, attachment_bytes=FILE_BYTES, pace=0.05, typing=3, once=True)
+        return Limits(
+            characters=200_000, attachments=10, attachment_bytes=FILE_BYTES, pace=0.05, typing=3, once=True, buttons=8
+        )
 
     def routes(self) -> Iterable[AbstractRouteDef]:
         return self._api.routes()

@@ -2,41 +2,37 @@
 
 import asyncio
 import re
-import secrets
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 
-import orjson
-import structlog
 from aiohttp import WSCloseCode, web
 
 from bot.adapter import Host
 from bot.adapters.web.access import Access, Refused
 from bot.adapters.web.assets import Assets
 from bot.adapters.web.events import Events, Listener
-from bot.adapters.web.transcript import Transcript, room_facts
-from bot.adapters.web.uploads import FILE_BYTES, FILES, TEXT, disposition, read_form, read_json
-from bot.errors import UserError
+from bot.adapters.web.facts import room_facts
+from bot.adapters.web.places import OWNER, channel_of, is_message_id, is_new_id, json_answer, refusing, room_id
+from bot.adapters.web.saying import Saying
+from bot.adapters.web.settings import SettingsRoutes
+from bot.adapters.web.transcript import Transcript
+from bot.adapters.web.uploads import FILE_BYTES, FILES, TEXT, disposition, read_json
+from bot.commands import Command
 from bot.markup import clean_name
-from bot.messages import Attachment, Channel, Message, Person
+from bot.messages import Press
 from bot.version import __version__
-from storage import File, RoomMessage, Store
+from storage import File, Store
 
-__all__ = ["OWNER", "Api"]
+__all__ = ["Api"]
 
-log = structlog.get_logger(__name__)
-
-OWNER = Person(id="owner", name="You", moderator=True, operator=True)
-_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
-_ANY_ID = re.compile(r"[0-9a-z-]{1,64}")
 _FILE_ID = re.compile(r"web-[0-9a-f]{32}")  # other files in storage are not the page's to show
-_TITLE = 48  # characters
 _AT_ONCE = 60  # messages shown when a room is opened, and for each look further back
 _BEAT_SECONDS = 15  # between signs of life to a page, which takes a long silence for a lost connection
-_UPLOADS = 4  # read at the same time
+_VERDICTS = ("good", "bad")  # of which one stays pressed
+_REASON = 2000  # characters for why an answer was bad
 
 
 class Api:
@@ -49,6 +45,7 @@ class Api:
         events: Events,
         access: Access,
         status: Callable[[], Callable[[], dict[str, Any]] | None],
+        commands: Callable[[], Sequence[Command]],
     ) -> None:
         self.host: Host | None = None
         self._store = store
@@ -57,7 +54,8 @@ class Api:
         self._access = access
         self._status = status
         self._assets = Assets()
-        self._uploads = asyncio.Semaphore(_UPLOADS)
+        self._saying = Saying(transcript, self._there, commands)
+        self._settings = SettingsRoutes(self._there, commands)
 
     def routes(self) -> Iterable[web.AbstractRouteDef]:
         """Every route, each behind the guard."""
@@ -71,8 +69,12 @@ class Api:
             ("PATCH", room, self._rename),
             ("DELETE", room, self._remove),
             ("GET", f"{room}/messages", self._messages),
-            ("POST", f"{room}/messages", self._say),
+            ("POST", f"{room}/messages", self._saying.say),
             ("POST", f"{room}/stop", self._stop),
+            ("POST", f"{room}/press", self._press),
+            ("GET", "/api/commands", self._settings.commands),
+            ("GET", "/api/settings", self._settings.settings),
+            ("PUT", "/api/settings", self._settings.choose),
             ("GET", "/api/files/{file}", self._file),
         ]
         return [web.route(method, path, self._access.guard(handler)) for method, path, handler in table]
@@ -92,35 +94,35 @@ class Api:
         status = self._status()
         bare: dict[str, Any] = {"version": __version__, "model": "", "practice": False, "skills": [], "platforms": []}
         limits = {"files": FILES, "file_bytes": FILE_BYTES, "characters": TEXT}
-        return _json({**bare, **(status() if status else {}), "limits": limits})
+        return json_answer({**bare, **(status() if status else {}), "limits": limits})
 
     async def _rooms(self, request: web.Request) -> web.StreamResponse:
         number = self._events.number
-        return _json({"life": self._events.life, "number": number, "rooms": await self._transcript.rooms()})
+        return json_answer({"life": self._events.life, "number": number, "rooms": await self._transcript.rooms()})
 
     async def _rename(self, request: web.Request) -> web.StreamResponse:
         asked = await read_json(request)
         title = clean_name(str(asked.get("title", "")))
         if not title:
             raise Refused(400, "A conversation needs a name.")
-        if not await self._transcript.rename(_room_id(request), title):
+        if not await self._transcript.rename(room_id(request), title):
             raise Refused(404, "This conversation was deleted.")
-        return _json({"title": title})
+        return json_answer({"title": title})
 
     async def _remove(self, request: web.Request) -> web.StreamResponse:
-        room = _room_id(request)
+        room = room_id(request)
         host = self._there()
         ids = await self._transcript.message_ids(room)
         # What was said is forgotten before it disappears from the page: the other way round, a fault in between would
         # leave a conversation that nobody can see or delete any more.
-        await host.deleted(_channel(room), ids)
+        await host.deleted(channel_of(room), ids)
         await self._transcript.remove(room)
-        return _json({})
+        return json_answer({})
 
     async def _messages(self, request: web.Request) -> web.StreamResponse:
-        room = _room_id(request)
+        room = room_id(request)
         before = request.query.get("before", "")
-        if before and not _ANY_ID.fullmatch(before):
+        if before and not is_message_id(before):
             raise Refused(400, "There is no such message.")
         number = self._events.number
         found = await self._transcript.room(room)
@@ -129,73 +131,41 @@ class Api:
         messages = await self._transcript.messages(room, _AT_ONCE + 1, before)
         more = len(messages) > _AT_ONCE
         place = {"life": self._events.life, "number": number}
-        return _json({**place, "room": room_facts(found), "messages": messages[1:] if more else messages, "more": more})
+        shown = messages[1:] if more else messages
+        return json_answer({**place, "room": room_facts(found), "messages": shown, "more": more})
 
-    async def _say(self, request: web.Request) -> web.StreamResponse:
-        room = _room_id(request)
-        host = self._there()
-        async with self._uploads:
-            form = await read_form(request)
-        message_id = form.fields.get("id", "")
-        text = form.fields.get("text", "").strip()
-        if not _ID.fullmatch(message_id):
-            raise Refused(400, "The message has no proper id. Load the page again.")
-        if len(text) > TEXT:
-            raise Refused(413, f"A message may have {TEXT:,} characters. Attach the rest as a file.")
-        if not text and not form.files:
-            raise Refused(400, "There is nothing in this message.")
-        said = RoomMessage(
-            message_id,
-            room,
-            "user",
-            text,
-            datetime.now(UTC),
-            author=OWNER.name,
-            files=tuple(file.id for file in form.files),
-        )
-        title = _title(text, form.files) if form.fields.get("new") else ""
-        kept = await self._transcript.say(said, form.files, title=title)
-        if kept is None:
-            raise Refused(404, "This conversation was deleted. Begin a new one to send this message.")
-        if kept.room != room or kept.role != "user":
-            raise Refused(409, "The message has the id of another one. Load the page again.")
-        return _json({"message": await self._pass_on(host, kept)}, status=202)
-
-    async def _pass_on(self, host: Host, message: RoomMessage) -> dict[str, Any]:
-        """Let the bot hear it, and then the pages. What the bot does not take is not left standing as if it had."""
-        drawn = await self._transcript.drawn(message)
-        room = await self._transcript.room(message.room)
-        if room is None:
-            raise Refused(404, "This conversation was deleted. Begin a new one to send this message.")
-        attachments = [
-            Attachment(each.name, each.media_type, size=each.size, source=each.id)
-            for each in await self._transcript.attached(message)
-        ]
-        channel = _channel(message.room, room.title)
-        try:
-            await host.heard(Message(message.id, channel, OWNER, message.text, message.at, tuple(attachments)))
-        except UserError as error:
-            await self._transcript.withdraw(message)
-            raise Refused(503, str(error)) from None
-        except Exception:
-            reference = secrets.token_hex(3)
-            log.exception("a message was not taken", reference=reference)
-            await self._transcript.withdraw(message)
-            raise Refused(503, f"Something went wrong on my side (reference {reference}). Try again.") from None
-        self._transcript.tell(room, drawn)  # without waiting for anything: an answer comes after its question
-        return drawn
+    async def _press(self, request: web.Request) -> web.StreamResponse:
+        """Press a button below an answer; what is said to that is for whoever pressed it only."""
+        asked = await read_json(request)
+        room = room_id(request)
+        press_id, message_id, action = (str(asked.get(name, "")) for name in ("id", "message", "action"))
+        if not is_new_id(press_id) or not is_message_id(message_id):
+            raise Refused(400, "There is no such button. Load the page again.")
+        message = await self._transcript.said_in(room, message_id)
+        if message is None:
+            raise Refused(404, "This answer is not there any more.")
+        if action not in {each["action"] for each in message.buttons}:
+            raise Refused(409, "This answer has changed, and has no such button any more.")
+        words = str(asked.get("words", ""))[:_REASON]
+        press = Press(press_id, channel_of(room), OWNER, message_id, action, datetime.now(UTC), words)
+        with refusing("press a button"):
+            said = await self._there().pressed(press)
+        if action in _VERDICTS:
+            await self._transcript.press(message_id, action, _VERDICTS)
+        return json_answer({"said": said})
 
     async def _stop(self, request: web.Request) -> web.StreamResponse:
         asked = await read_json(request)
         message_id = str(asked.get("message", ""))
-        if not _ANY_ID.fullmatch(message_id):
+        if not is_message_id(message_id):
             raise Refused(400, "There is no such message.")
-        stopped = await self._there().stop(_channel(_room_id(request)), message_id, OWNER)
-        return _json({"stopped": stopped})
+        stopped = await self._there().stop(channel_of(room_id(request)), message_id, OWNER)
+        return json_answer({"stopped": stopped})
 
     async def _file(self, request: web.Request) -> web.StreamResponse:
         file_id = request.match_info["file"]
-        file = await self._store.file(file_id) if _FILE_ID.fullmatch(file_id) else None
+        known = _FILE_ID.fullmatch(file_id) is not None
+        file = self._transcript.preview(file_id) or await self._store.file(file_id) if known else None
         if file is None:
             raise Refused(404, "This file is not there any more.")
         return _file_response(request, file)
@@ -238,35 +208,6 @@ async def _send(socket: web.WebSocketResponse, listener: Listener) -> None:
             await socket.send_str(written)
         except ConnectionError:
             return  # the page has gone; reading notices it as well
-
-
-def _json(content: dict[str, Any], status: int = 200) -> web.Response:
-    return web.Response(body=orjson.dumps(content), status=status, content_type="application/json")
-
-
-def _room_id(request: web.Request) -> str:
-    room = request.match_info["room"]
-    if not _ID.fullmatch(room):
-        raise Refused(404, "There is no such conversation.")
-    return room
-
-
-def _channel(room: str, title: str = "") -> Channel:
-    return Channel("web", room, kind="direct", name=title)
-
-
-def _title(text: str, files: list[File]) -> str:
-    """What a conversation is called after its first message: its first line, cut at a word."""
-    line = " ".join(next((line for line in text.splitlines() if line.strip(" #>*_`-")), "").split()).strip(" #>*_`")
-    if not line:
-        kind = files[0].media_type.partition("/")[0] if files else ""
-        return {"image": "A picture", "audio": "A voice note"}.get(
-            kind, files[0].name[:_TITLE] if files else "Untitled"
-        )
-    if len(line) <= _TITLE:
-        return line
-    cut = line[: _TITLE + 1].rpartition(" ")[0]
-    return (cut if len(cut) > _TITLE // 2 else line[:_TITLE]).rstrip(" ,.;:–-") + "…"
 
 
 def _file_response(request: web.Request, file: File) -> web.Response:

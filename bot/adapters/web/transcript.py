@@ -15,6 +15,7 @@ import structlog
 
 from bot.adapter import Gone, PostFailed
 from bot.adapters.web.events import Events
+from bot.adapters.web.facts import button_facts, file_facts, files_of, message_facts, room_facts, stored_facts
 from bot.adapters.web.rendering import Rendered, grow, render
 from bot.markup import clean_name
 from bot.media.sniffing import extension
@@ -22,7 +23,7 @@ from bot.messages import Attachment, Reply
 from storage import File, Room, RoomMessage, Rooms
 from storage.rooms import FileFacts
 
-__all__ = ["Transcript", "room_facts"]
+__all__ = ["Transcript"]
 
 log = structlog.get_logger(__name__)
 
@@ -34,10 +35,15 @@ INTERRUPTED = "This answer was interrupted."
 
 @dataclass(slots=True)
 class _Growing:
-    """An answer that is not finished: as it was last reported, as it was last drawn, and when it was last kept."""
+    """An answer that is not finished: as it was last reported, as it was last drawn, and when it was last kept.
+
+    Its `files` are unfinished pictures, each only there until the next takes its place: they are never kept.
+    """
 
     message: RoomMessage
+    status: str
     attachments: tuple[Attachment, ...]
+    files: list[File]
     shown: Rendered
     saved: float
     draw_at: float = 0.0
@@ -57,22 +63,15 @@ class Transcript:
         """Show an answer and return its id, which is the same for the same nonce. Raises `Gone` or `PostFailed`."""
         message_id = f"a-{hashlib.sha256(f'{room} {nonce}'.encode()).hexdigest()[:32]}"
         files = _files(message_id, reply.attachments)
-        message = RoomMessage(
-            message_id,
-            room,
-            "assistant",
-            reply.text,
-            datetime.now(UTC),
-            footer=reply.footer,
-            files=tuple(file.id for file in files),
-            answers=answers,
-            running=reply.running,
-        )
-        await self._keep(message, files)
+        empty = RoomMessage(message_id, room, "assistant", "", datetime.now(UTC), answers=answers)
+        message = _said(empty, reply, files)
+        await self._keep(message, [] if reply.running else files)
         self._growing.pop(message_id, None)
         if reply.running:
-            _, shown = await _grown(Rendered(), reply.text)
-            self._growing[message_id] = _Growing(message, reply.attachments, shown, time.monotonic())
+            _, shown = await _grown(Rendered(), message.text)
+            self._growing[message_id] = _Growing(
+                message, _status(reply), reply.attachments, files, shown, time.monotonic()
+            )
         if self._events.watched:
             self._events.tell("message", room=room, message=await self.drawn(message))
         else:
@@ -85,11 +84,9 @@ class Transcript:
         before = growing.message if growing else await self._find(message_id)
         if before is None:
             raise Gone("the message is not there any more")
-        changed = replace(before, text=reply.text, footer=reply.footer, running=reply.running)
-        files: list[File] = []
-        if growing is None or reply.attachments != growing.attachments:
-            files = _files(message_id, reply.attachments)
-            changed = replace(changed, files=tuple(file.id for file in files))
+        anew = growing is None or reply.attachments != growing.attachments
+        files = _files(message_id, reply.attachments) if anew or not reply.running else []
+        changed = _said(before, reply, files)
         if not reply.running:
             await self._keep(changed, files)
             self._growing.pop(message_id, None)
@@ -97,16 +94,27 @@ class Transcript:
             return
         now = time.monotonic()
         if growing is None:
-            growing = self._growing[message_id] = _Growing(changed, reply.attachments, Rendered(), 0.0)
-        growing.message, growing.attachments = changed, reply.attachments
-        if files:  # a page will fetch them as soon as it is told
-            growing.saved = now
-            await self._keep(changed, files)
-        if now >= growing.draw_at:
-            await self._tell_growth(growing, draw_files=bool(files))
+            growing = _Growing(changed, "", reply.attachments, files, Rendered(), 0.0)
+            self._growing[message_id] = growing
+        growing.message, growing.status, growing.attachments = changed, _status(reply), reply.attachments
+        if anew:
+            growing.files = files
+        if anew or now >= growing.draw_at:
+            await self._tell_growth(growing, draw_files=anew)
         if now - growing.saved >= _SAVE_SECONDS:
             growing.saved = now
             await self._keep(changed)
+
+    async def press(self, message_id: str, action: str, among: Sequence[str]) -> None:
+        """Show a button as pressed, and `among` others no other."""
+        message = await self._rooms.press(message_id, action, among)
+        if message is not None:
+            self._events.tell("buttons", room=message.room, id=message_id, buttons=list(message.buttons))
+
+    def preview(self, file_id: str) -> File | None:
+        """An unfinished picture, while it is shown."""
+        unfinished = (file for growing in self._growing.values() for file in growing.files)
+        return next((file for file in unfinished if file.id == file_id), None)
 
     async def take_away(self, message_id: str) -> None:
         """Take an answer away. Raises `Gone` or `PostFailed`."""
@@ -146,8 +154,9 @@ class Transcript:
             return  # its room was deleted meanwhile
         growing.shown = shown
         change: dict[str, Any] = {"keep": kept, "blocks": shown.blocks[kept:], "footer": message.footer}
+        change["status"] = growing.status
         if draw_files:
-            change["files"] = await self._file_list(message.files)
+            change["files"] = [file_facts(stored_facts(file)) for file in growing.files]
         self._events.tell("edit", room=message.room, id=message.id, running=True, **change)
 
     async def _tell_end(self, message: RoomMessage, shown: Rendered | None) -> None:
@@ -169,7 +178,8 @@ class Transcript:
             blocks=blocks[kept:],
             text=message.text,
             footer=message.footer,
-            files=await self._file_list(message.files),
+            files=files_of(message, await self._rooms.file_facts(message.files)),
+            buttons=list(message.buttons),
         )
 
     async def settle(self) -> None:
@@ -199,6 +209,12 @@ class Transcript:
     async def messages(self, room: str, limit: int, before: str) -> list[dict[str, Any]]:
         """The newest messages of a room as the page shows them, oldest first."""
         return await self._seen(await self._rooms.messages(room, limit, before=before))
+
+    async def said_in(self, room: str, message_id: str) -> RoomMessage | None:
+        """A message of this room, as far as it has come; None when it is not there."""
+        growing = self._growing.get(message_id)
+        message = growing.message if growing else await self._rooms.message(message_id)
+        return message if message is not None and message.room == room else None
 
     async def attached(self, message: RoomMessage) -> list[FileFacts]:
         """The files of a message."""
@@ -233,32 +249,25 @@ class Transcript:
 
     async def _seen(self, messages: Sequence[RoomMessage]) -> list[dict[str, Any]]:
         current = [self._growing[each.id].message if each.id in self._growing else each for each in messages]
-        facts = await self._rooms.file_facts([file for each in current for file in each.files])
-        return [await self._drawn_message(each, facts) for each in current]
+        replied_to = await self._rooms.several([each.replies for each in current if each.replies])
+        ids = [file for each in (*current, *replied_to.values()) for file in each.files]
+        known = await self._rooms.file_facts(ids)
+        return [await self._drawn_message(each, known, replied_to.get(each.replies)) for each in current]
 
-    async def _drawn_message(self, message: RoomMessage, facts: dict[str, FileFacts]) -> dict[str, Any]:
-        drawn: dict[str, Any] = {
-            "id": message.id,
-            "role": message.role,
-            "at": message.at.isoformat(),
-            "text": message.text,
-            "files": [_file(facts[file]) for file in message.files if file in facts],
-            "footer": message.footer,
-            "answers": message.answers,
-            "running": message.running,
-        }
+    async def _drawn_message(
+        self, message: RoomMessage, known: dict[str, FileFacts], replied_to: RoomMessage | None
+    ) -> dict[str, Any]:
         growing = self._growing.get(message.id)
+        drawn = message_facts(message, known, replied_to)
         if growing is not None:
             # What the open pages have is left alone: the next change is told as the difference to that.
             _, shown = await _grown(growing.shown, message.text)
             drawn["blocks"] = shown.blocks
+            drawn["status"] = growing.status
+            drawn["files"] = [file_facts(stored_facts(file)) for file in growing.files]
         elif message.role == "assistant":
             drawn["blocks"] = await _drawn(message.text)
         return drawn
-
-    async def _file_list(self, file_ids: Sequence[str]) -> list[dict[str, Any]]:
-        facts = await self._rooms.file_facts(file_ids)
-        return [_file(facts[file]) for file in file_ids if file in facts]
 
 
 async def _grown(before: Rendered, text: str) -> tuple[int, Rendered]:
@@ -271,13 +280,20 @@ async def _drawn(text: str) -> tuple[str, ...]:
     return await asyncio.to_thread(render, text) if len(text) > _LONG else render(text)
 
 
-def room_facts(room: Room) -> dict[str, Any]:
-    """A room as the page lists it."""
-    return {"id": room.id, "title": room.title, "at": room.updated_at.isoformat()}
+def _said(message: RoomMessage, reply: Reply, files: Sequence[File]) -> RoomMessage:
+    """The message as it says what the reply says. Only what is finished has files and buttons that stay."""
+    return replace(
+        message,
+        text="" if reply.status else reply.text,
+        footer=reply.footer,
+        running=reply.running,
+        files=() if reply.running else tuple(file.id for file in files),
+        buttons=() if reply.running else button_facts(reply.buttons),
+    )
 
 
-def _file(facts: FileFacts) -> dict[str, Any]:
-    return {"id": facts.id, "name": facts.name, "type": facts.media_type, "alt": facts.alt, "size": facts.size}
+def _status(reply: Reply) -> str:
+    return reply.text if reply.status else ""
 
 
 def _files(message_id: str, attachments: Iterable[Attachment]) -> list[File]:

@@ -26,6 +26,8 @@ def upgrade() -> None:
     op.add_column("bills", sa.Column("cost", sa.BigInteger(), nullable=True))
     op.create_index("bills_at", "bills", ["at"], unique=False)
     op.add_column("files", sa.Column("kept", sa.Boolean(), nullable=False, server_default="0"))
+    op.add_column("room_messages", sa.Column("buttons", sa.JSON(), nullable=False, server_default="[]"))
+    op.add_column("room_messages", sa.Column("replies", sa.String(length=64), nullable=False, server_default=""))
     op.create_table(
         "answers",
         sa.Column("heard", sa.Integer(), sa.ForeignKey("inbox.id", ondelete="CASCADE"), primary_key=True),

@@ -8,6 +8,7 @@ async with FakeOpenAI() as openai:
 """
 
 from tests.fakes.openai import faults
+from tests.fakes.openai.answers import Calls
 from tests.fakes.openai.server import Call, FakeOpenAI, Upload
 
-__all__ = ["Call", "FakeOpenAI", "Upload", "faults"]
+__all__ = ["Call", "Calls", "FakeOpenAI", "Upload", "faults"]

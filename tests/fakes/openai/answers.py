@@ -5,13 +5,36 @@ import json
 import struct
 import time
 import zlib
-from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any
 
 from tests.fakes.openai.faults import Fault
 from tests.fakes.openai.schemas import picture_of
 
-__all__ = ["chunks_of", "completion_of", "echo", "flat_png", "last_user_text", "pictures_in", "usage_of", "vector_of"]
+__all__ = [
+    "Calls",
+    "completion_of",
+    "echo",
+    "flat_png",
+    "last_user_text",
+    "pictures_in",
+    "spoken",
+    "subtitles",
+    "usage_of",
+    "vector_of",
+]
+
+
+@dataclass
+class Calls:
+    """An answer that calls tools: (name, arguments as JSON), after `text` if there is any."""
+
+    calls: list[tuple[str, str]]
+    text: str = ""
+    listed: list[tuple[str, str, str]] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.listed = [(f"call_{number}", name, given) for number, (name, given) in enumerate(self.calls)]
 
 
 def echo(messages: list[dict[str, Any]]) -> str:
@@ -61,35 +84,51 @@ def vector_of(text: str, base64_wanted: bool) -> Any:
     return base64.b64encode(struct.pack("<8f", *numbers)).decode() if base64_wanted else numbers
 
 
-def usage_of(body: dict[str, Any], said: str) -> dict[str, int]:
+def usage_of(asked: Any, said: str) -> dict[str, int]:
     """A bill that depends on what was asked and said."""
-    asked = len(json.dumps(body["messages"])) // 4
-    return {"prompt_tokens": asked, "completion_tokens": len(said.split()), "total_tokens": asked + len(said.split())}
+    tokens = len(json.dumps(asked)) // 4
+    return {"prompt_tokens": tokens, "completion_tokens": len(said.split()), "total_tokens": tokens + len(said.split())}
 
 
-def chunks_of(body: dict[str, Any]) -> Callable[..., bytes]:
-    """A function that makes the events of one streamed answer."""
-    created = int(time.time())
+def subtitles(segments: list[dict[str, Any]], kind: str) -> str:
+    """The segments as SRT or WebVTT."""
 
-    def chunk(delta: dict[str, Any] | None, finish: str | None = None, usage: dict[str, int] | None = None) -> bytes:
-        choices = [] if delta is None else [{"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish}]
-        event = {
-            "id": "chatcmpl-fake",
-            "object": "chat.completion.chunk",
-            "created": created,
-            "model": body["model"],
-            "choices": choices,
-            "usage": usage,
-        }
-        return b"data: " + json.dumps(event).encode() + b"\n\n"
+    def clock(seconds: float) -> str:
+        whole = f"{int(seconds // 3600):02}:{int(seconds // 60) % 60:02}:{seconds % 60:06.3f}"
+        return whole.replace(".", ",") if kind == "srt" else whole
 
-    return chunk
+    parts = [
+        (f"{number}\n" if kind == "srt" else "") + f"{clock(each['start'])} --> {clock(each['end'])}\n{each['text']}\n"
+        for number, each in enumerate(segments, 1)
+    ]
+    return ("" if kind == "srt" else "WEBVTT\n\n") + "\n".join(parts)
 
 
-def completion_of(body: dict[str, Any], said: str, fault: Fault | None) -> dict[str, Any]:
+def spoken(kind: str) -> tuple[bytes, str]:
+    """A sound that can really be played, and its media type."""
+    from tests.sounds import encoded, tone, wav
+
+    match kind:
+        case "opus":
+            return encoded(tone(0.5), "ogg", "libopus"), "audio/ogg"
+        case "wav":
+            return wav(tone(0.5)), "audio/wav"
+        case _:
+            return encoded(tone(0.5), "mp3", "libmp3lame"), "audio/mpeg"
+
+
+def completion_of(body: dict[str, Any], said: str | Calls, fault: Fault | None) -> dict[str, Any]:
     """An answer that is not streamed."""
-    message: dict[str, Any] = {"role": "assistant", "content": said, "refusal": None}
+    text = said.text if isinstance(said, Calls) else said
+    message: dict[str, Any] = {"role": "assistant", "content": text, "refusal": None}
     finish = "stop"
+    if isinstance(said, Calls):
+        finish = "tool_calls"
+        message["content"] = text or None
+        message["tool_calls"] = [
+            {"id": call_id, "type": "function", "function": {"name": name, "arguments": given}}
+            for call_id, name, given in said.listed
+        ]
     if fault and fault.kind == "refusal":
         message = {"role": "assistant", "content": None, "refusal": fault.text}
     elif fault and fault.kind == "empty":
@@ -102,5 +141,5 @@ def completion_of(body: dict[str, Any], said: str, fault: Fault | None) -> dict[
         "created": int(time.time()),
         "model": body["model"],
         "choices": [{"index": 0, "message": message, "logprobs": None, "finish_reason": finish}],
-        "usage": usage_of(body, said),
+        "usage": usage_of(body["messages"], text),
     }

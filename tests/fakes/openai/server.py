@@ -2,12 +2,13 @@
 
 import asyncio
 import base64
+import inspect
 import itertools
 import json
 import math
 import os
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -16,13 +17,33 @@ from typing import Any, Self
 from aiohttp import web
 
 from tests.fakes.openai import schemas
-from tests.fakes.openai.answers import chunks_of, completion_of, echo, flat_png, pictures_in, usage_of, vector_of
+from tests.fakes.openai.answers import (
+    Calls,
+    completion_of,
+    echo,
+    flat_png,
+    pictures_in,
+    spoken,
+    subtitles,
+    usage_of,
+    vector_of,
+)
 from tests.fakes.openai.faults import Fault
+from tests.fakes.openai.recording import record
 from tests.fakes.openai.schemas import BadRequest
+from tests.fakes.openai.streams import call_deltas, chunks_of, picture_events, pieces_of, responses_events
 
 __all__ = ["Call", "FakeOpenAI", "Upload"]
 
-MODELS = ("gpt-6-luna", "gpt-image-2.6-flare", "gpt-transcribe", "text-embedding-3-small", "omni-moderation-latest")
+MODELS = (
+    "gpt-6-luna",
+    "gpt-image-2.6-flare",
+    "gpt-transcribe",
+    "gpt-4o-mini-tts",
+    "text-embedding-3-small",
+    "omni-moderation-latest",
+)
+Said = str | Calls
 
 
 @dataclass(frozen=True)
@@ -36,8 +57,9 @@ class Upload:
 
 @dataclass
 class Call:
-    """One request as it came. `body` is its JSON, or the text fields of its form; `peer` the address that it came from,
-    the same for all that came over one connection; `status` what was answered.
+    """One request as it came. `body` is its JSON, or the text fields of its form; `files` the files of a form, by
+    field, the last of each, `uploads` all of them; `peer` the address that it came from, the same for all that came
+    over one connection; `status` what was answered.
 
     `ended` is set when the answer was over; `left` tells that the client went away before that.
     """
@@ -47,6 +69,7 @@ class Call:
     headers: dict[str, str]
     body: Any = None
     files: dict[str, Upload] = field(default_factory=dict)
+    uploads: list[tuple[str, Upload]] = field(default_factory=list)
     peer: str = ""
     status: int = 0
     left: bool = False
@@ -67,7 +90,8 @@ class FakeOpenAI:
     """Use it as `async with FakeOpenAI() as openai`. `url` ends in `/v1`; requests need `key`, unless it is empty.
 
     `models` are its names; asking for another one is a 404. `calls` has every request, in order. `drawing` is the
-    picture it draws (by default one of the size that was asked for), `transcript` what it hears.
+    picture it draws (by default one of the size that was asked for), `transcript` what it hears, with `segments` where
+    those are wanted and `hearing` besides, `screen` the categories it finds in a text and its pictures.
 
     With `RECORD_CALLS` in the environment every call is also written to `openai-*.jsonl` in that folder, to be held
     against the official description of the interface; `record=False` is for calls that are wrong on purpose.
@@ -82,11 +106,13 @@ class FakeOpenAI:
         self.drawing: bytes | None = None
         self.transcript: str = "hello from a voice note"
         self.segments: list[dict[str, Any]] = []
+        self.hearing: dict[str, Any] = {}
+        self.screen: Callable[[str, list[bytes]], list[str]] = lambda text, _: ["violence"] * ("forbidden" in text)
         self.listing: dict[str, Any] | None = None
         self.url = ""
         self._port = port
         self._record = Path(os.environ["RECORD_CALLS"]) if record and "RECORD_CALLS" in os.environ else None
-        self._answer: str | Callable[[list[dict[str, Any]]], str] = echo
+        self._answer: Said | Callable[[list[dict[str, Any]]], Said] = echo
         self._faults: list[tuple[str, Fault]] = []
         self._files: dict[str, bytes] = {}
         self._numbers = itertools.count(1)
@@ -95,8 +121,8 @@ class FakeOpenAI:
         self._closing = asyncio.Event()
         self._runner: web.AppRunner | None = None
 
-    def reply_with(self, answer: str | Callable[[list[dict[str, Any]]], str]) -> None:
-        """From now on, answer every chat with this text, or with what this function makes of the messages."""
+    def reply_with(self, answer: Said | Callable[[list[dict[str, Any]]], Said]) -> None:
+        """From now on, answer every chat with this, or with what this function makes of the messages."""
         self._answer = answer
 
     def fail_with(self, fault: Fault, *, times: int = 1, path: str = "/chat/completions") -> None:
@@ -127,6 +153,8 @@ class FakeOpenAI:
         app = web.Application(client_max_size=64 * 1024 * 1024)
         app.router.add_get("/v1/models", self._models)
         app.router.add_post("/v1/chat/completions", self._chat)
+        app.router.add_post("/v1/responses", self._responses)
+        app.router.add_post("/v1/audio/speech", self._speech)
         app.router.add_post("/v1/images/generations", self._images)
         app.router.add_post("/v1/images/edits", self._edits)
         app.router.add_post("/v1/audio/transcriptions", self._transcriptions)
@@ -165,23 +193,51 @@ class FakeOpenAI:
 
         return await self._serve(request, answer)
 
-    async def _images(self, request: web.Request) -> web.StreamResponse:
+    async def _responses(self, request: web.Request) -> web.StreamResponse:
+        async def answer(call: Call) -> web.StreamResponse:
+            schemas.check_responses(call.body)
+            self._know(call.body["model"])
+            said = self._answer(call.body["input"]) if callable(self._answer) else self._answer
+            return await _send_events(request, responses_events(call.body, said))
+
+        return await self._serve(request, answer)
+
+    async def _speech(self, request: web.Request) -> web.StreamResponse:
         def answer(call: Call) -> web.StreamResponse:
+            schemas.check_speech(call.body)
+            self._know(call.body["model"])
+            sound, media_type = spoken(call.body.get("response_format", "mp3"))
+            return web.Response(body=sound, content_type=media_type)
+
+        return await self._serve(request, answer)
+
+    async def _images(self, request: web.Request) -> web.StreamResponse:
+        async def answer(call: Call) -> web.StreamResponse:
             schemas.check_image(call.body)
             self._know(call.body.get("model", "dall-e-2"))
-            return self._json(self._drawn(call.body))
+            return await self._draw(request, call.body, "image_generation")
 
         return await self._serve(request, answer)
 
     async def _edits(self, request: web.Request) -> web.StreamResponse:
-        def answer(call: Call) -> web.StreamResponse:
-            if not any(name in ("image", "image[]") for name in call.files):
-                raise BadRequest("Missing required parameter: 'image'.", "image", "missing_required_parameter")
-            schemas.check_image({**call.body, **({"n": int(call.body["n"])} if "n" in call.body else {})})
+        async def answer(call: Call) -> web.StreamResponse:
+            whole = {key: int(call.body[key]) for key in ("n", "partial_images") if key in call.body}
+            wanted = {
+                **call.body,
+                **whole,
+                **({"stream": call.body["stream"] == "true"} if "stream" in call.body else {}),
+            }
+            schemas.check_edit(wanted, [field for field, _ in call.uploads])
             self._know(call.body.get("model", "dall-e-2"))
-            return self._json(self._drawn({**call.body, "n": int(call.body.get("n", 1))}))
+            return await self._draw(request, wanted, "image_edit")
 
         return await self._serve(request, answer)
+
+    async def _draw(self, request: web.Request, body: dict[str, Any], kind: str) -> web.StreamResponse:
+        answer = self._drawn(body)
+        if body.get("stream"):
+            return await _send_events(request, picture_events(answer, body.get("partial_images", 0), kind))
+        return self._json(answer)
 
     async def _transcriptions(self, request: web.Request) -> web.StreamResponse:
         def answer(call: Call) -> web.StreamResponse:
@@ -189,12 +245,17 @@ class FakeOpenAI:
                 raise BadRequest("Missing required parameter: 'file'.", "file", "missing_required_parameter")
             schemas.check_transcription(call.body, call.files["file"].name, call.files["file"].data)
             self._know(call.body["model"])
-            if call.body.get("response_format") == "text":
+            wanted = call.body.get("response_format", "json")
+            if wanted == "text":
                 return web.Response(text=self.transcript + "\n")
+            if wanted in ("srt", "vtt"):
+                return web.Response(text=subtitles(self.segments, wanted))
             told: dict[str, Any] = {"text": self.transcript, "usage": {"type": "duration", "seconds": 3}}
-            if call.body.get("response_format") == "verbose_json":
-                told |= {"task": "transcribe", "language": "english", "duration": 3.0, "segments": self.segments}
-            return self._json(told)
+            if wanted in ("verbose_json", "diarized_json"):
+                told |= {"task": "transcribe", "duration": 3.0, "segments": self.segments}
+            if wanted == "verbose_json":
+                told["language"] = "english"
+            return self._json(told | self.hearing)
 
         return await self._serve(request, answer)
 
@@ -217,10 +278,18 @@ class FakeOpenAI:
     async def _moderations(self, request: web.Request) -> web.StreamResponse:
         def answer(call: Call) -> web.StreamResponse:
             schemas.check_moderation(call.body)
+            self._know(call.body.get("model", "omni-moderation-latest"))
             given = call.body["input"] if isinstance(call.body["input"], list) else [call.body["input"]]
-            results = [
-                {"flagged": "forbidden" in json.dumps(each), "categories": {}, "category_scores": {}} for each in given
-            ]
+            if isinstance(given[0], dict):  # the parts of one thing
+                given = [given]
+            results = []
+            for each in given:
+                parts = each if isinstance(each, list) else [{"type": "text", "text": each}]
+                text = " ".join(part["text"] for part in parts if part["type"] == "text")
+                found = self.screen(text, pictures_in([{"content": parts}]))
+                categories = {name: name in found for name in {"violence", "sexual", "harassment", *found}}
+                scores = {name: float(true) for name, true in categories.items()}
+                results.append({"flagged": bool(found), "categories": categories, "category_scores": scores})
             return self._json({"id": "modr-1", "model": "omni-moderation-latest", "results": results})
 
         return await self._serve(request, answer)
@@ -254,7 +323,8 @@ class FakeOpenAI:
                 await self._closing.wait()  # elsewhere the only other way to fail is to say nothing
                 raise web.HTTPServiceUnavailable
             else:
-                response = answer(call)
+                made = answer(call)
+                response = await made if inspect.isawaitable(made) else made
         except BadRequest as refused:
             response = web.json_response({"error": refused.error}, status=refused.status)
         except asyncio.CancelledError:
@@ -267,10 +337,7 @@ class FakeOpenAI:
 
     async def _note(self, call: Call) -> None:
         if self._record:
-            body = {**call.body, **dict.fromkeys(call.files, "bytes")} if isinstance(call.body, dict) else call.body
-            line = json.dumps({"method": call.method, "path": call.path, "json": body, "query": {}})
-            with (self._record / f"openai-{os.getpid()}.jsonl").open("a") as record:
-                record.write(line + "\n")
+            record(self._record, call.method, call.path, call.body, [name for name, _ in call.uploads])
         async with self._news:
             self.calls.append(call)
             self._news.notify_all()
@@ -287,7 +354,7 @@ class FakeOpenAI:
             message = f"The model `{model}` does not exist or you do not have access to it."
             raise BadRequest(message, None, "model_not_found", 404)
 
-    async def _stream(self, request: web.Request, call: Call, said: str, fault: Fault | None) -> web.StreamResponse:
+    async def _stream(self, request: web.Request, call: Call, said: Said, fault: Fault | None) -> web.StreamResponse:
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream; charset=utf-8"})
         await response.prepare(request)
         try:
@@ -303,24 +370,23 @@ class FakeOpenAI:
         await response.write_eof()
         return response
 
-    async def _events(self, body: dict[str, Any], said: str, fault: Fault | None) -> AsyncIterator[bytes]:
+    async def _events(self, body: dict[str, Any], said: Said, fault: Fault | None) -> AsyncIterator[bytes]:
         """The events of one answer, with its fault at its place."""
         kind = fault.kind if fault else ""
+        text = said.text if isinstance(said, Calls) else said
         chunk = chunks_of(body)
         yield chunk({"role": "assistant", "content": "", "refusal": None})
-        words = said.split(" ")
-        pieces = [word if index == 0 else f" {word}" for index, word in enumerate(words)]
-        if kind == "empty":
-            pieces = []
-        for index, piece in enumerate(pieces):
-            if fault and kind not in ("", "refusal") and index >= fault.after:
-                break
-            if kind == "refusal":
+        for index, piece in enumerate(pieces_of(text) if kind not in ("empty", "refusal") else ()):
+            if fault and index >= fault.after:
                 break
             async with self._news:
                 await self._news.wait_for(lambda: self._let_go >= 1)
                 self._let_go -= 1
             yield chunk({"content": piece})
+        for index, delta in enumerate(call_deltas(said) if isinstance(said, Calls) else ()):
+            if fault and index >= fault.after:
+                break
+            yield chunk(delta)
         match kind:
             case "cut":
                 raise _TornDown
@@ -342,9 +408,10 @@ class FakeOpenAI:
                 return
             case "refusal":
                 yield chunk({"refusal": fault.text if fault else ""})
-        yield chunk({}, kind if kind in ("content_filter", "length") else "stop")
+        usual = "tool_calls" if isinstance(said, Calls) else "stop"
+        yield chunk({}, kind if kind in ("content_filter", "length") else usual)
         if (body.get("stream_options") or {}).get("include_usage"):
-            yield chunk(None, usage=usage_of(body, said))
+            yield chunk(None, usage=usage_of(body["messages"], text))
         yield b"data: [DONE]\n\n"
 
     def _drawn(self, body: dict[str, Any]) -> dict[str, Any]:
@@ -372,15 +439,28 @@ class _TornDown(Exception):
     """The connection is to be cut here."""
 
 
+async def _send_events(request: web.Request, events: Iterator[bytes]) -> web.StreamResponse:
+    response = web.StreamResponse(headers={"Content-Type": "text/event-stream; charset=utf-8"})
+    await response.prepare(request)
+    for event in events:
+        await response.write(event)
+    await response.write_eof()
+    return response
+
+
 async def _read(request: web.Request, call: Call) -> None:
     if request.content_type == "multipart/form-data":
         form = await request.post()
-        call.body = {key: value for key, value in form.items() if isinstance(value, str)}
-        call.files = {
-            key: Upload(value.filename, value.content_type, value.file.read())
-            for key, value in form.items()
-            if isinstance(value, web.FileField)
-        }
+        call.body = {}
+        for key, value in form.items():
+            if isinstance(value, web.FileField):
+                upload = Upload(value.filename, value.content_type, value.file.read())
+                call.files[key] = upload
+                call.uploads.append((key, upload))
+            elif key.endswith("[]"):
+                call.body.setdefault(key[:-2], []).append(value)
+            else:
+                call.body[key] = value
     elif request.method == "POST":
         try:
             call.body = await request.json()

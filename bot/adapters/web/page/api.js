@@ -34,6 +34,7 @@ export const rooms = () => ask("GET", "/api/rooms");
 export const rename = (room, title) => ask("PATCH", roomPath(room), { title });
 export const remove = (room) => ask("DELETE", roomPath(room));
 export const stop = (room, message) => ask("POST", `${roomPath(room)}/stop`, { message });
+export const press = (room, press) => ask("POST", `${roomPath(room)}/press`, press);
 export const messages = (room, before = "") =>
   ask("GET", `${roomPath(room)}/messages${before ? `?before=${before}` : ""}`);
 export const fileAddress = (file) => `/api/files/${file.id}`;

@@ -1,8 +1,9 @@
 // Writing a message: words, files, a voice note. What could not be sent stays, with the reason and another try.
 
 import * as api from "./api.js";
-import { find, icon, iconButton, make } from "./dom.js";
+import { announce, find, icon, iconButton, make } from "./dom.js";
 import { isPicture, isSound } from "./files.js";
+import { excerpt, thumbnail, words } from "./quotes.js";
 import { Recorder } from "./recorder.js";
 import { sizeOf, strings } from "./strings.js";
 
@@ -13,7 +14,7 @@ export class Composer {
   constructor({ target, onsend, onsent, onunsent, onrecording }) {
     Object.assign(this, { target, onsend, onsent, onunsent });
     this.limits = { files: 4, file_bytes: 25 * 1024 * 1024, characters: 32_000 };
-    this.drafts = new Map(); // room → { text, files, id }
+    this.drafts = new Map(); // room → { text, files, replies, id }
     this.place = "";
     this.busy = false;
     this.text = find("text");
@@ -61,7 +62,7 @@ export class Composer {
   }
 
   get draft() {
-    if (!this.drafts.has(this.place)) this.drafts.set(this.place, { text: kept(this.place), files: [], id: "" });
+    if (!this.drafts.has(this.place)) this.drafts.set(this.place, { text: kept(this.place), files: [], replies: null, id: "" });
     return this.drafts.get(this.place);
   }
 
@@ -103,6 +104,26 @@ export class Composer {
     this.#draw();
   }
 
+  // Write in reply to a message.
+  reply(message) {
+    this.draft.replies = excerpt(message);
+    this.draft.id = "";
+    this.problem.hidden = true;
+    this.#draw();
+    this.focus();
+    announce(words(this.draft.replies));
+  }
+
+  // Take back the last thing that was chosen for the message; false when there was nothing.
+  putBack() {
+    if (!this.draft.replies) return false;
+    this.draft.replies = null;
+    this.draft.id = "";
+    this.#draw();
+    this.focus();
+    return true;
+  }
+
   attach(files) {
     const { draft, limits } = this;
     this.problem.hidden = true;
@@ -136,7 +157,7 @@ export class Composer {
   async submit() {
     const { draft, place } = this;
     const text = draft.text.trim();
-    const { files } = draft;
+    const { files, replies } = draft;
     if (this.busy || (!text && !files.length)) return;
     if ([...text].length > this.limits.characters) {
       this.complain(strings.tooLong(this.limits.characters));
@@ -150,13 +171,14 @@ export class Composer {
     form.append("id", id);
     form.append("text", text);
     if (isNew) form.append("new", "1");
+    if (replies) form.append("reply", replies.id);
     for (const { file } of files) form.append("file", file, file.name);
-    Object.assign(draft, { text: "", files: [], id: "" });
+    Object.assign(draft, { text: "", files: [], replies: null, id: "" });
     keep(place, "");
     this.busy = true;
     this.problem.hidden = true;
     this.#draw();
-    this.onsend(room, { id, role: "user", text, files: [], at: new Date().toISOString() });
+    this.onsend(room, { id, role: "user", text, files: [], replies, at: new Date().toISOString() });
     try {
       const message = await api.say(room, form, (part) => files.length && this.#progress(part));
       for (const { address } of files) if (address) URL.revokeObjectURL(address);
@@ -169,6 +191,7 @@ export class Composer {
       Object.assign(draft, {
         text: [text, since].filter(Boolean).join("\n"),
         files: [...files, ...draft.files],
+        replies: draft.replies ?? replies,
         id: since || draft.files.length ? "" : id,
       });
       keep(place, draft.text);
@@ -199,10 +222,25 @@ export class Composer {
   #draw() {
     const { draft } = this;
     if (this.text.value !== draft.text) this.text.value = draft.text;
+    this.#drawReply();
     this.chips.hidden = !draft.files.length;
     this.chips.replaceChildren(...draft.files.map((each) => this.#chip(each)));
     this.form.classList.toggle("busy", this.busy);
     this.#fit();
+  }
+
+  #drawReply() {
+    const { replies } = this.draft;
+    const line = find("replying");
+    line.hidden = !replies;
+    if (replies)
+      line.replaceChildren(
+        icon("reply"),
+        thumbnail(replies) ?? "",
+        make("p", { dir: "auto" }, words(replies)),
+        iconButton("close", strings.unreply, () => this.putBack()),
+      );
+    this.text.setAttribute("aria-description", replies ? words(replies) : "");
   }
 
   #chip(attached) {

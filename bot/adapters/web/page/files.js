@@ -15,8 +15,38 @@ export function fileList(files) {
   return make("div.files", {}, ...files.map(fileElement));
 }
 
+// The files of a growing answer take the place of those before them. A picture does so once it can be seen.
+export function showFiles(list, files) {
+  const old = [...list.children];
+  files.forEach((file, index) => {
+    const fresh = fileElement(file);
+    const before = old[index];
+    if (!before) list.append(fresh);
+    else if (before.dataset.file !== file.id) replace(before, fresh);
+  });
+  for (const each of old.slice(files.length)) each.remove();
+}
+
+async function replace(before, fresh) {
+  const image = fresh.querySelector("img");
+  before.dataset.file = fresh.dataset.file;
+  if (image && before.matches(".picture")) {
+    image.onerror = null;
+    if (!(await image.decode().then(() => true, () => false))) return; // an unfinished one that is gone already
+  }
+  if (before.dataset.file !== fresh.dataset.file) return; // yet another has taken its place
+  const focused = before === document.activeElement;
+  before.replaceWith(fresh);
+  if (focused) fresh.focus();
+}
+
 function fileElement(file) {
-  const address = fileAddress(file);
+  const element = elementOf(file, fileAddress(file));
+  element.dataset.file = file.id;
+  return element;
+}
+
+function elementOf(file, address) {
   if (isPicture(file.type)) return picture(address, file);
   if (isSound(file.type)) return player(address, file.name);
   return make(

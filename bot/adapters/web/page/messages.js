@@ -1,14 +1,18 @@
 // The messages of the room that is open.
 
-import { copy, find, icon, iconButton, make } from "./dom.js";
-import { fileList } from "./files.js";
+import { below, copyButton, remark, showPressed } from "./actions.js";
+import { find, icon, iconButton, make } from "./dom.js";
+import { fileList, showFiles } from "./files.js";
+import { excerpt, quoteLine } from "./quotes.js";
 import { dayOf, strings, timeOf } from "./strings.js";
 
 const calm = matchMedia("(prefers-reduced-motion: reduce)");
 const NEAR = 96; // pixels from the end within which the page follows a growing answer
 
 export class Messages {
-  constructor() {
+  // `onpress(message, action, words)` presses a button below an answer, `onreply(message)` begins a reply.
+  constructor({ onpress, onreply }) {
+    Object.assign(this, { onpress, onreply });
     this.list = find("messages");
     this.scroller = find("scroller");
     this.toEnd = find("to-end");
@@ -79,17 +83,52 @@ export class Messages {
     for (const old of entry.blocks.splice(event.keep)) old.remove();
     entry.blocks.push(...event.blocks.map(block));
     entry.body.append(...entry.blocks.slice(event.keep));
+    message.status = event.status;
     if (event.files) {
       message.files = event.files;
-      const list = fileList(event.files);
-      entry.article.querySelector(".files")?.remove();
-      if (list) entry.body.after(list);
+      const list = entry.article.querySelector(".files");
+      if (list && event.files.length) showFiles(list, event.files);
+      else if (list) list.remove();
+      else entry.status.after(fileList(event.files) ?? "");
     }
     if (!event.running) {
       message.text = event.text;
-      this.#finish(entry);
+      message.buttons = event.buttons;
     }
+    entry.anew = false;
+    this.#finish(entry);
     return true;
+  }
+
+  // An answer that is to be given anew; it stays until there is something of the new one.
+  anew(id, anew) {
+    const entry = this.shown.get(id);
+    if (!entry || (entry.anew === anew) || (!anew && !entry.anew)) return;
+    entry.anew = anew;
+    entry.message.running = anew;
+    this.#finish(entry);
+  }
+
+  pressed(id, buttons) {
+    const entry = this.shown.get(id);
+    if (!entry) return;
+    entry.message.buttons = buttons;
+    showPressed(entry.article, buttons);
+  }
+
+  remark(id, sentence) {
+    const entry = this.shown.get(id);
+    if (entry) remark(entry.article, sentence);
+  }
+
+  // Bring a message into view, and show which one it is.
+  show(id) {
+    const entry = this.shown.get(id);
+    if (!entry) return;
+    this.following = false;
+    entry.article.scrollIntoView({ block: "center", behavior: calm.matches ? "instant" : "smooth" });
+    entry.article.classList.remove("found");
+    requestAnimationFrame(() => entry.article.classList.add("found"));
   }
 
   remove(id) {
@@ -152,21 +191,24 @@ export class Messages {
       "data-id": message.id,
     });
     const body = make("div.body", { dir: "auto" });
-    const entry = { message, article, body, blocks: [] };
+    const status = make("p.doing", { dir: "auto", hidden: true });
+    const entry = { message, article, body, status, blocks: [], anew: false };
     const content = make("div.content", {}, body);
     if (message.role === "user") {
-      body.textContent = message.text;
+      body.append(...words(message.text));
       body.hidden = !message.text;
       if (message.files.length) content.prepend(fileList(message.files));
-      content.append(make("time.when", { dateTime: message.at }, timeOf(message.at)));
+      if (message.replies) content.prepend(quoteLine(message.replies, () => this.show(message.replies.id)));
+      const replying = iconButton("reply", strings.reply, () => this.onreply(message));
+      content.append(make("div.tail", {}, when(message), replying));
       article.append(content);
       return entry;
     }
+    content.append(status);
     entry.blocks = (message.blocks || []).map(block);
     body.append(...entry.blocks);
     content.prepend(this.#quote(message, above) ?? "");
-    const list = fileList(message.files);
-    if (list) content.append(list);
+    content.append(fileList(message.files) ?? "");
     article.append(avatar(), content);
     this.#finish(entry);
     return entry;
@@ -176,21 +218,23 @@ export class Messages {
   #quote(message, above) {
     const question = this.shown.get(message.answers)?.message;
     if (!question || above === question || above?.answers === message.answers) return null;
-    const text = question.text.length > 80 ? `${question.text.slice(0, 79)}…` : question.text;
-    return make("p.quote", { dir: "auto" }, icon("reply"), text ? strings.inReply(text) : strings.inReplyToFile);
+    return quoteLine(excerpt(question), () => this.show(question.id));
   }
 
   #finish(entry) {
     const { article, message } = entry;
     article.classList.toggle("running", message.running);
+    article.classList.toggle("anew", entry.anew);
     article.setAttribute("aria-busy", String(message.running));
+    entry.status.textContent = message.running ? (message.status ?? "") : "";
+    entry.status.hidden = !entry.status.textContent;
     article.querySelector(".below")?.remove();
     if (message.running) return;
-    const below = make("div.below");
-    if (message.footer) below.append(make("p.footer", { dir: "auto" }, message.footer));
-    if (message.text) below.append(copyButton(strings.copyAnswer, () => message.text));
-    below.append(make("time.when", { dateTime: message.at }, timeOf(message.at)));
-    article.querySelector(".content").append(below);
+    const act = {
+      onpress: (action, words) => this.onpress(message, action, words),
+      onreply: () => this.onreply(message),
+    };
+    article.querySelector(".content").append(below(message, when(message), act));
   }
 
   // A line wherever a new day begins.
@@ -210,7 +254,16 @@ const alike = (one, other) =>
   !other.running &&
   one.text === other.text &&
   one.footer === other.footer &&
-  one.files.length === other.files.length;
+  one.files.length === other.files.length &&
+  JSON.stringify(one.buttons) === JSON.stringify(other.buttons);
+
+const when = (message) => make("time.when", { dateTime: message.at }, timeOf(message.at));
+
+// What a person wrote; a command at its beginning stands out.
+function words(text) {
+  const command = text.match(/^\/[\w-]+(?=\s|$)/)?.[0];
+  return command ? [make("span.command", {}, command), text.slice(command.length)] : [text];
+}
 
 const dot = () => make("span.dot");
 
@@ -242,20 +295,4 @@ function reachable(element, label) {
   element.tabIndex = 0;
   element.setAttribute("role", "region");
   element.setAttribute("aria-label", label);
-}
-
-function copyButton(label, text) {
-  const button = iconButton("copy", label, async () => {
-    await copy(text());
-    button.replaceChildren(icon("done"));
-    button.classList.add("done");
-    button.setAttribute("aria-label", strings.copied);
-    setTimeout(() => {
-      button.replaceChildren(icon("copy"));
-      button.classList.remove("done");
-      button.setAttribute("aria-label", label);
-    }, 1500);
-  });
-  button.classList.add("copy");
-  return button;
 }

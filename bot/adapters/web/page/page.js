@@ -23,7 +23,7 @@ if (address.searchParams.has("token")) {
 fillWords();
 
 const drawer = new Drawer();
-const messages = new Messages();
+const messages = new Messages({ onpress: press, onreply: (message) => composer.reply(message) });
 const rooms = new Rooms({ onrename: rename, onremove: remove });
 const composer = new Composer({
   target: () => ({ room: current, isNew: !rooms.rooms.has(current) }),
@@ -37,7 +37,7 @@ let current = ""; // the id of the open room, which the server knows once someth
 let loading = null; // what happened in the open room while it was being loaded
 let held = null; // what happened anywhere while everything was being loaded
 let status = null;
-const waiting = new Map(); // room → id of a question that has no answer yet
+const waiting = new Map(); // room → what has no answer yet: its id, and the message below which the answer comes
 const typing = new Map(); // room → timer
 let started = false; // whether everything was loaded once
 let unseen = 0; // answers that came while nobody looked
@@ -87,7 +87,7 @@ async function load() {
     rooms.put(answer.room);
     messages.load(answer.messages, answer.more);
     const known = new Set(answer.messages.map((message) => message.answers));
-    if (known.has(waiting.get(id))) waiting.delete(id);
+    if (known.has(waiting.get(id)?.below)) waiting.delete(id);
     for (const event of missed) if (event.number > answer.number) happen(event);
   } catch (trouble) {
     if (loading !== missed) return;
@@ -158,7 +158,7 @@ function shownAtOnce(room, message) {
 
 function sent(room, message) {
   if (!rooms.rooms.has(room)) rooms.put({ id: room, title: message.text.slice(0, 48) || strings.voiceNote, at: message.at });
-  if (!messages.all.some((each) => each.answers === message.id)) waiting.set(room, message.id);
+  if (!messages.all.some((each) => each.answers === message.id)) waiting.set(room, { id: message.id, below: message.id });
   if (room === current) {
     if (location.hash !== `#/${room}`) {
       history.replaceState(null, "", `#/${room}`);
@@ -200,6 +200,9 @@ function happen(event) {
     case "edit":
       heardChange(event);
       break;
+    case "buttons":
+      if (event.room === current) messages.pressed(event.id, event.buttons);
+      break;
     case "typing":
       heardTyping(event.room);
       break;
@@ -213,7 +216,7 @@ function arrivedTitle() {
 
 function heardMessage({ room, message }) {
   rooms.touch(room, message.at);
-  if (message.answers && waiting.get(room) === message.answers) waiting.delete(room);
+  if (message.answers && waiting.get(room)?.below === message.answers) waiting.delete(room);
   if (message.role === "assistant") calm(room);
   if (room === current) {
     messages.put(message);
@@ -256,6 +259,31 @@ function calm(room) {
   showWork();
 }
 
+// Buttons below answers
+
+async function press(message, action, words = "") {
+  const room = current;
+  const id = newId();
+  const verdict = action === "good" || action === "bad";
+  // What comes of it may be told before the press itself is answered.
+  if (action === "regenerate") messages.anew(message.id, true);
+  else if (!verdict) waiting.set(room, { id: `${message.id}~${id}`, below: message.id });
+  showWork();
+  if (waiting.has(room)) messages.goToEnd(true);
+  messages.remark(message.id, "");
+  let said;
+  try {
+    said = (await api.press(room, { id, message: message.id, action, words })).said;
+    if (!said && !verdict) return;
+  } catch (trouble) {
+    said = trouble.message;
+  }
+  messages.anew(message.id, false);
+  if (waiting.get(room)?.id === `${message.id}~${id}`) waiting.delete(room);
+  messages.remark(message.id, said);
+  showWork();
+}
+
 // Signs of work, and stopping it
 
 let wasWorking = false;
@@ -272,7 +300,7 @@ function showWork() {
 
 async function stop() {
   const question = messages.ordered.findLast((message) => message.role === "user");
-  const id = messages.running?.id ?? waiting.get(current) ?? question?.id;
+  const id = messages.running?.id ?? waiting.get(current)?.id ?? question?.id;
   const button = find("stop");
   if (!id || button.hidden || button.disabled) return;
   const room = current;
@@ -334,7 +362,7 @@ addEventListener("keydown", (event) => {
   if (event.key !== "Escape" || event.defaultPrevented || document.querySelector("dialog[open], :popover-open")) return;
   if (drawer.open) drawer.close();
   else if (composer.recorder.active) composer.recorder.cancel();
-  else stop();
+  else if (!composer.putBack()) stop();
 });
 document.addEventListener("visibilitychange", () => {
   if (document.hidden) return;

@@ -1,0 +1,159 @@
+"""What a person does with answers on the page: buttons, replies. A real browser, and the whole bot behind the page."""
+
+import re
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import Browser, Locator, Page, expect
+
+from tests.browser import Visit, chromium, find_chromium, visiting
+from tests.page_bot import PageBot, bot_page
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.asyncio(loop_scope="module"),
+    pytest.mark.skipif(find_chromium() is None, reason="there is no Chromium on this machine"),
+]
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def browser() -> AsyncIterator[Browser]:
+    async with chromium() as browser:
+        yield browser
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def bot(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[PageBot]:
+    async with bot_page(tmp_path_factory.mktemp("page") / "parley") as bot:
+        yield bot
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def visit(browser: Browser, bot: PageBot) -> AsyncIterator[Visit]:
+    """A page with a new conversation."""
+    bot.model.says = [lambda prompts: f"You said: {prompts[-1].text}"]
+    async with visiting(browser, f"{bot.address}#/new") as visit:
+        yield visit
+        assert visit.complaints == []
+
+
+@pytest.fixture
+def page(visit: Visit) -> Page:
+    return visit.page
+
+
+async def say(page: Page, text: str) -> Locator:
+    """Say something, and wait for the whole answer."""
+    await page.get_by_role("textbox", name="Message").fill(text)
+    await page.keyboard.press("Enter")
+    return await answered(page)
+
+
+async def answered(page: Page) -> Locator:
+    """The newest answer, once everything that was said is answered."""
+    await expect(page.locator(".typing")).to_be_hidden()
+    await expect(page.locator("article").last).to_have_class(re.compile("assistant"))
+    await expect(page.locator("article[aria-busy=true]")).to_have_count(0)
+    answers = page.locator("article.assistant")
+    return answers.nth(await answers.count() - 1)
+
+
+async def test_an_answer_is_given_anew_in_its_place(page: Page, bot: PageBot) -> None:
+    bot.model.says = ["The **first** answer.", "The *second* answer."]
+    answer = await say(page, "Say something.")
+    await answer.get_by_role("button", name="Answer anew").press("Enter")  # the keyboard will do
+    await expect(answer.locator(".body")).to_have_text("The second answer.")
+    await expect(page.locator("article")).to_have_count(2)
+    await expect(answer.get_by_role("button", name="Answer anew")).to_be_visible()
+    await page.reload()
+    await expect(page.locator("article.assistant .body")).to_have_text("The second answer.")
+
+
+async def test_thumbs_stay_down_and_are_thanked_for(page: Page, bot: PageBot) -> None:
+    answer = await say(page, "Hello")
+    good = answer.get_by_role("button", name="A good answer")
+    bad = answer.get_by_role("button", name="A bad answer")
+    await good.click()
+    await expect(good).to_have_attribute("aria-pressed", "true")
+    await expect(answer.get_by_role("status")).to_have_text("Thank you for telling me.")
+    await bad.click()
+    await expect(bad).to_have_attribute("aria-pressed", "true")
+    await expect(good).to_have_attribute("aria-pressed", "false")
+    why = answer.get_by_role("textbox", name="What was wrong with it?")
+    await expect(why).to_be_focused()
+    await why.fill("It only repeats what I say.")
+    await page.keyboard.press("Enter")
+    await expect(why).to_have_count(0)
+    await expect(bad).to_be_focused()
+    await page.reload()
+    await expect(bad).to_have_attribute("aria-pressed", "true")
+
+
+async def test_a_skills_button_goes_on_from_its_answer_also_after_a_restart(
+    visit: Visit, page: Page, bot: PageBot
+) -> None:
+    visit.expected += ["WebSocket", "ERR_CONNECTION_REFUSED", "ERR_CONNECTION_RESET", "ERR_EMPTY_RESPONSE"]
+    first = await say(page, "paint teal")
+    await expect(first.get_by_role("group", name="What can follow").get_by_role("button")).to_have_text(
+        ["Variations", "Undo"]
+    )
+    await first.get_by_role("button", name="Variations").click()
+    await expect(page.locator("article.assistant")).to_have_count(2)
+    second = await answered(page)
+    await expect(second.locator(".body")).to_contain_text("Here it is in orange, which was teal")
+    port = bot.adapter.port
+    await bot.stop()
+    await bot.start(port)
+    await page.reload()
+    await second.get_by_role("button", name="Undo").click()
+    await expect(page.locator("article.assistant")).to_have_count(3)
+    await expect(page.locator("article.assistant").last.locator(".body")).to_contain_text("grey, which was orange")
+
+
+async def test_an_answer_that_is_too_old_for_its_buttons_says_so(page: Page, bot: PageBot) -> None:
+    answer = await say(page, "paint teal")
+    await bot.dispatch.deleted(bot.adapter_channel(page.url), [await bot.question_of(page.url)])
+    await answer.get_by_role("button", name="Variations").click()
+    await expect(answer.get_by_role("status")).to_contain_text("too old for its buttons")
+    await expect(page.locator(".typing")).to_be_hidden()
+    await expect(page.locator("article")).to_have_count(2)
+
+
+async def test_a_reply_to_a_picture_is_about_that_picture(page: Page, bot: PageBot) -> None:
+    first = await say(page, "paint teal")
+    await say(page, "And something else?")
+    await first.hover()
+    await first.get_by_role("button", name="Reply to this").click()
+    box = page.get_by_role("textbox", name="Message")
+    await expect(box).to_be_focused()
+    await expect(page.locator("#replying")).to_contain_text("In reply to Parley: “Here it is in teal")
+    await expect(page.locator("#replying img")).to_be_visible()
+    await page.keyboard.press("Escape")
+    await expect(page.locator("#replying")).to_be_hidden()
+    await first.get_by_role("button", name="Reply to this").press("Enter")
+    await page.keyboard.type("make it red")
+    await page.keyboard.press("Enter")
+    await expect(page.locator("article.assistant")).to_have_count(3)
+    answer = await answered(page)
+    await expect(answer.locator(".body")).to_have_text("Here it is in red, which was teal. I looked at 1.")
+    question = page.locator("article.user").last
+    await expect(page.locator("#replying")).to_be_hidden()
+    await page.reload()
+    await question.get_by_role("button", name="In reply to Parley").click()
+    await expect(first).to_have_class(re.compile("found"))
+
+
+async def test_a_reply_quotes_what_it_replies_to(page: Page, bot: PageBot) -> None:
+    await say(page, "My boat is called Nutshell.")
+    await say(page, "Something else")
+    question = page.locator("article.user").first
+    await question.hover()
+    await question.get_by_role("button", name="Reply to this").click()
+    await page.keyboard.type("What was that?")
+    await page.keyboard.press("Enter")
+    await expect(page.locator("article.assistant")).to_have_count(3)
+    await answered(page)
+    asked = bot.model.asked[-1][-1].text
+    assert "> My boat is called Nutshell." in asked
+    assert asked.endswith("What was that?")

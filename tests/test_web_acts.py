@@ -1,0 +1,143 @@
+"""Buttons, replies, commands and settings of the page, on the wire: what the core is asked, and what is refused."""
+
+import uuid
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bot import UserError
+from bot.messages import Attachment, Button
+from tests.echo_host import Answering, PageServer, serving
+from tests.page_visitor import PNG, Visitor, stream, visitor
+
+ROOM = "00000000-0000-4000-8000-000000000001"
+OTHER = "00000000-0000-4000-8000-000000000002"
+BUTTONS = (
+    Button("stop", "Stop"),
+    Button("more", "More", request={"secret": 1}),
+    Button("good", "👍"),
+    Button("bad", "👎"),
+)
+
+
+@pytest.fixture
+async def server(tmp_path: Path) -> AsyncIterator[PageServer]:
+    async with serving(tmp_path / "parley") as server:
+        yield server
+
+
+@pytest.fixture
+async def someone(server: PageServer) -> AsyncIterator[Visitor]:
+    async with visitor(server) as someone:
+        yield someone
+
+
+async def answered(someone: Visitor, text: str = "Hello", room: str = ROOM) -> Answering:
+    """Somebody asked, and got an answer with buttons."""
+    status, _ = await someone.say(text, room=room)
+    assert status == 202
+    answering = await someone.server.answering()
+    await answering.finish("**Here** it is", Attachment("a.png", "image/png", PNG, alt="A dot"), buttons=BUTTONS)
+    return answering
+
+
+async def press(someone: Visitor, room: str = ROOM, **press: Any) -> tuple[int, dict[str, Any]]:
+    body = {"id": str(uuid.uuid4()), "action": "more", **press}
+    async with someone.http.post(f"/api/rooms/{room}/press", json=body) as response:
+        return response.status, await response.json()
+
+
+async def test_a_press_reaches_the_bot_and_its_word_the_person(someone: Visitor) -> None:
+    answering = await answered(someone)
+    someone.server.host.says = "Not now."
+    assert await press(someone, message=answering.id) == (200, {"said": "Not now."})
+    heard = await someone.server.host.press()
+    assert (heard.message_id, heard.action, heard.channel.id, heard.person.moderator) == (
+        answering.id,
+        "more",
+        ROOM,
+        True,
+    )
+
+
+async def test_the_page_is_told_what_buttons_are_called_and_not_what_they_ask(someone: Visitor) -> None:
+    await answered(someone)
+    assert (await someone.messages(ROOM))[-1]["buttons"] == [
+        {"action": "more", "label": "More"},
+        {"action": "good", "label": "👍"},
+        {"action": "bad", "label": "👎"},
+    ]
+
+
+async def test_a_thumb_stays_down_on_every_page(someone: Visitor) -> None:
+    answering = await answered(someone)
+    async with stream(someone) as page:
+        await press(someone, message=answering.id, action="bad", words="wrong")
+        event = await page.until(lambda event: event["kind"] == "buttons")
+        assert {each["action"]: each.get("pressed") for each in event["buttons"]} == {
+            "more": None,
+            "good": False,
+            "bad": True,
+        }
+    assert (await someone.server.host.press()).words == "wrong"
+    assert (await someone.messages(ROOM))[-1]["buttons"] == event["buttons"]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "status"),
+    [
+        ({"id": "1"}, 400),
+        ({"message": "../x"}, 400),
+        ({"message": "a-nothing"}, 404),
+        ({"action": "never"}, 409),
+        ({"room": OTHER}, 404),
+    ],
+)
+async def test_a_press_that_makes_no_sense_is_refused_with_a_sentence(
+    someone: Visitor, wrong: dict[str, Any], status: int
+) -> None:
+    answering = await answered(someone)
+    got, answer = await press(someone, **{"message": answering.id, **wrong})
+    assert got == status
+    assert answer["error"].endswith(".")
+    assert someone.server.host.pressing == []
+
+
+async def test_a_press_that_fails_says_so(someone: Visitor) -> None:
+    answering = await answered(someone)
+    someone.server.host.fails = UserError("The disk is full.")
+    assert await press(someone, message=answering.id) == (503, {"error": "The disk is full."})
+
+
+async def test_a_reply_carries_what_it_replies_to_and_what_that_replied_to(someone: Visitor) -> None:
+    answering = await answered(someone, "Draw a dot")
+    async with stream(someone) as page:
+        status, sent = await someone.say("bigger", room=ROOM, reply=answering.id)
+        assert status == 202
+        told = await page.until(lambda event: event["kind"] == "message")
+    quote = (await someone.server.host.asked()).quote
+    assert quote is not None
+    assert quote.author is not None
+    assert (quote.id, quote.text, quote.author.bot) == (answering.id, "**Here** it is", True)
+    (dot,) = quote.attachments
+    assert (dot.name, dot.media_type, dot.alt) == ("a.png", "image/png", "A dot")
+    assert await someone.server.adapter.read(answering.question.channel, dot, 1000) == PNG
+    assert [(each.text, each.author and each.author.id) for each in quote.earlier] == [("Draw a dot", "owner")]
+    shown = (await someone.messages(ROOM))[-1]["replies"]
+    assert (shown["id"], shown["role"], shown["text"], shown["file"]["name"]) == (
+        answering.id,
+        "assistant",
+        "Here it is",
+        "a.png",
+    )
+    assert told["message"]["replies"] == sent["message"]["replies"] == shown
+
+
+async def test_a_reply_to_what_is_gone_or_elsewhere_is_refused(someone: Visitor) -> None:
+    answering = await answered(someone)
+    for reply, room in (("a-gone", ROOM), (answering.id, OTHER)):
+        status, answer = await someone.say("bigger", room=room, reply=reply)
+        assert status == 404
+        assert "Send yours without replying" in answer["error"]
