@@ -40,6 +40,7 @@ class Running:
     withdrawn: bool = False
     changed: bool = False
     shown: dict[int, str] = field(default_factory=dict)
+    ended: asyncio.Event = field(default_factory=asyncio.Event, compare=False)
     _speaking: "asyncio.Task[None] | None" = None
 
     def stop(self, why: str = STOPPED) -> None:

@@ -7,6 +7,18 @@ import { lengthOf, sizeOf, strings } from "./strings.js";
 const PICTURES = /^image\/(png|jpeg|gif|webp|avif|bmp)$/;
 const SOUNDS = /^audio\/(ogg|mpeg|mp4|wav|webm|flac|aac)$/;
 
+const DRAGGED = "application/x-parley-file"; // a picture of this page on its way to the message box
+
+export const isDragged = (transfer) => transfer?.types.includes(DRAGGED) ?? false;
+
+// The file that was dragged here from a message.
+export async function draggedFile(transfer) {
+  const file = JSON.parse(transfer.getData(DRAGGED));
+  const response = await fetch(fileAddress(file));
+  if (!response.ok) throw new Error(strings.fileGone(file.name));
+  return new File([await response.blob()], file.name, { type: file.type });
+}
+
 export const isPicture = (type) => PICTURES.test(type);
 export const isSound = (type) => SOUNDS.test(type);
 
@@ -61,12 +73,17 @@ function elementOf(file, address) {
 
 function picture(address, file) {
   const alt = file.alt || file.name || strings.picture;
-  const image = make("img", { src: address, alt, decoding: "async" });
+  const image = make("img", { src: address, alt, decoding: "async", draggable: false });
   const button = make(
     "button.picture",
-    { type: "button", "aria-label": strings.enlarge(alt), onclick: () => enlarge(address, alt, file.name) },
+    { type: "button", draggable: true, "aria-label": strings.enlarge(alt), onclick: () => enlarge(address, alt, file.name) },
     image,
   );
+  button.ondragstart = (event) => {
+    event.dataTransfer.effectAllowed = "copy";
+    event.dataTransfer.setData(DRAGGED, JSON.stringify({ id: file.id, name: file.name, type: file.type }));
+    event.dataTransfer.setDragImage(image, 20, 20);
+  };
   // What cannot be shown can still be saved.
   image.onerror = () => button.replaceWith(fileElement({ ...file, type: "" }));
   return button;
