@@ -28,23 +28,27 @@ export function fileList(files) {
 }
 
 // The files of a growing answer take the place of those before them. A picture does so once it can be seen.
-export function showFiles(list, files) {
+export function showFiles(list, files, finished) {
   const old = [...list.children];
   files.forEach((file, index) => {
     const fresh = fileElement(file);
     const before = old[index];
     if (!before) list.append(fresh);
-    else if (before.dataset.file !== file.id) replace(before, fresh);
+    else if (before.dataset.file !== file.id) replace(before, fresh, finished && file);
   });
   for (const each of old.slice(files.length)) each.remove();
 }
 
-async function replace(before, fresh) {
+async function replace(before, fresh, finished) {
   const image = fresh.querySelector("img");
   before.dataset.file = fresh.dataset.file;
   if (image && before.matches(".picture")) {
     image.onerror = null;
-    if (!(await image.decode().then(() => true, () => false))) return; // an unfinished one that is gone already
+    if (!(await image.decode().then(() => true, () => false))) {
+      // An unfinished one may be gone already; what cannot be shown for good can still be saved.
+      if (finished) before.replaceWith(fileElement({ ...finished, type: "" }));
+      return;
+    }
   }
   if (before.dataset.file !== fresh.dataset.file) return; // yet another has taken its place
   const focused = before === document.activeElement;
