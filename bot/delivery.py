@@ -122,7 +122,7 @@ class Delivery:
 
     async def __aenter__(self) -> Self:
         self._tasks = [asyncio.create_task(self._keep_showing(), name="showing")]
-        if self._limits.typing:
+        if self._limits.typing and not self._message.private:
             self._tasks.append(asyncio.create_task(self._keep_typing(), name="typing"))
         if not self._limits.once:
             self._changed.set()

@@ -154,6 +154,7 @@ class Press:
     """A button below one of the bot's messages was pressed. `id` is the platform's own for this press.
 
     `words` is what the person wrote with it, where the platform asked (the reason for a thumb down, for example).
+    `private` says that nobody but this person sees the message, and so what comes of it.
     """
 
     id: str
@@ -163,6 +164,7 @@ class Press:
     action: str
     at: datetime
     words: str = ""
+    private: bool = False
 
 
 @dataclass(frozen=True, slots=True)
