@@ -1,6 +1,7 @@
 """Where everything is kept. It knows nothing of bots: strings and small records in, strings and small records out."""
 
 from storage.engine import Database, InUse, StorageError, StorageTrouble, WrongAddress
+from storage.memory import Forgotten, Numbered
 from storage.privacy import erase, export, note_left
 from storage.purge import Kept, purge
 from storage.records import Bill, File, Given, Heard, Line, Offer, Post, Room, RoomMessage, Used
@@ -11,11 +12,13 @@ __all__ = [
     "Bill",
     "Database",
     "File",
+    "Forgotten",
     "Given",
     "Heard",
     "InUse",
     "Kept",
     "Line",
+    "Numbered",
     "Offer",
     "Post",
     "Room",

@@ -27,7 +27,7 @@ class Kept:
     """
 
     days: int = 30
-    messages: int = 200
+    messages: int = 1000
     bills: int = 400
 
 
