@@ -17,7 +17,7 @@ import structlog
 from bot.adapter import Adapter, Gone, PostFailed
 from bot.allowance import Allowance
 from bot.asking import CUT_OFF, Asking, settings_key
-from bot.budget import Quotas, Seldom
+from bot.budget import Quotas, Seldom, stand_in
 from bot.delivery import Answer, Delivery, nonce_of
 from bot.errors import UserError
 from bot.memory import TOKENS, Memory
@@ -92,7 +92,7 @@ class Conversation:
 
         async def leave(guess: Usage) -> None:
             before = spending.reserved
-            spending.hold(guess, self._models.reserve(guess))
+            spending.hold(guess, self._may_cost(guess))
             if begin.done and spending.reserved > before:
                 await self._store.reserve(running.heard, spending.reserved)
             await begin()
@@ -169,7 +169,7 @@ class Conversation:
         spending = await self.allowance.spending(nobody, await self._lowered(channel))
 
         async def leave(guess: Usage) -> None:
-            spending.hold(guess, self._models.reserve(guess))
+            spending.hold(guess, self._may_cost(guess))
 
         def used(usage: Usage) -> None:
             usage = replace(usage, cost=self._models.cost(usage))
@@ -180,6 +180,13 @@ class Conversation:
             await self._memory.summarise(channel, self._models.for_turn(record=used, before=leave), bill)
         finally:
             spending.settle()
+
+    def _may_cost(self, guess: Usage) -> int:
+        """What a call may cost, in micro-dollars, as far as anybody knows."""
+        cost = self._models.reserve(guess)
+        if cost is None:
+            cost = max(stand_in(replace(guess, provider=each.name)) for each in self._models.providers)
+        return cost
 
     async def refusal(self, message: Message) -> str:
         """Count a turn of its author; or count nothing, and say why there is none now."""
