@@ -176,9 +176,7 @@ async def test_a_price_that_nobody_knows_is_taken_to_be_high(config: Config, sto
         assert await ask(room, 1) == [["fine"]]
         assert "is used up" in (await ask(room.again(quotas=Quotas(dollars_per_day=0.05)), 1))[0][0]
     assert stand_in(Usage("openai", "new", "image", pictures=1)) >= 200_000
-    assert stand_in(Usage("custom", "my-own", "chat", 10**6, 10**6)) == 0, (
-        "a server of one's own is not paid by the call"
-    )
+    assert stand_in(Usage("custom", "my-own", "chat", 10**6, 10**6)) == 0, "a server of one's own"
 
 
 def test_a_meter_forgets_what_is_long_ago_and_knows_when() -> None:
