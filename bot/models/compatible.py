@@ -102,6 +102,15 @@ class Compatible(Provider):
         except OSError as error:
             log.warning("model server does not answer yet", provider=self.name, reason=type(error).__name__)
 
+    async def look(self) -> str:
+        key = self._key if isinstance(self._key, str) else await self._key()
+        try:
+            await list_models(self.profile.base_url, key, _LIST_SECONDS)
+        except ValueError as error:  # it answers; that it has no list is no fault
+            refused = str(error) in ("status 401", "status 403")
+            return f"it refuses the key ({error})" if refused else ""
+        return ""
+
     def model_for(self, role: Role) -> str:
         models, listed = self.profile.models, self._listed or ()
         found = pick(role, listed, models)
