@@ -243,7 +243,8 @@ class HuggingFace(Provider):
             return server_fault(self.profile, model, role, response.status_code, body, response.headers)
         if isinstance(error, _Status):
             return server_fault(self.profile, model, role, error.status, error.body, error.headers)
-        if isinstance(error, ValueError | ImportError | KeyError | AttributeError):  # it cannot read what came
+        unreadable = isinstance(error, ValueError | ImportError | KeyError | AttributeError)
+        if unreadable or type(error).__name__ == "UnidentifiedImageError":  # that one is an `OSError`, too
             return Fault(
                 NotConfigured(str(error)) if isinstance(error, ImportError) else BadReply(), code=type(error).__name__
             )
