@@ -23,6 +23,7 @@ from bot.models.connection import Connection
 from bot.models.drawing import checked_picture
 from bot.models.errors import BadReply, ModelError, NotConfigured, Unavailable
 from bot.models.faults import Fault, connection_fault, server_fault
+from bot.models.listing import Listed
 from bot.models.prices import Prices
 from bot.models.profiles import PROFILES
 from bot.models.provider import (
@@ -80,6 +81,10 @@ class HuggingFace(Provider):
     async def learn_models(self) -> None:
         """Ask the router for its list of models, if that is not known."""
         await self._router.learn_models()
+
+    async def offers(self, seconds: float) -> tuple[Listed, ...]:
+        """The router's list of models as it is now. Raises as `list_models` does."""
+        return await self._router.offers(seconds)
 
     async def prepare(self) -> None:
         await self._router.prepare()
