@@ -123,6 +123,11 @@ class Config(BaseSettings):
     moderate_model: _Listed = Field(
         (), validation_alias="PARLEY_MODERATE_MODEL", description="Model that screens what is asked and answered"
     )
+    context_tokens: Annotated[int, Ge(1000), Le(500_000)] = Field(
+        16_000,
+        validation_alias="PARLEY_CONTEXT_TOKENS",
+        description="How many tokens of earlier conversation a model is shown; fewer for a small local model",
+    )
     allowed_models: _Listed = Field(
         (),
         validation_alias="PARLEY_ALLOWED_MODELS",
@@ -213,6 +218,55 @@ class Config(BaseSettings):
         validation_alias="PARLEY_DOLLARS_PER_DAY",
         description="Dollars spent on paid models for everybody in a day",
     )
+    teams_certificate: Path | None = Field(
+        None,
+        validation_alias="PARLEY_TEAMS_CERTIFICATE",
+        description="PEM file with the Teams app's certificate and its key, in place of the client secret",
+    )
+    teams_managed_identity: bool = Field(
+        False,
+        validation_alias="PARLEY_TEAMS_MANAGED_IDENTITY",
+        description="1: the Teams app is a managed identity of where Parley runs in Azure, and has no secret",
+    )
+    teams_moderators: _Listed = Field(
+        (),
+        validation_alias="PARLEY_TEAMS_MODERATORS",
+        description="Entra object ids of people who may change the bot's settings everywhere in Teams",
+    )
+    teams_sensitivity: str = Field(
+        "",
+        max_length=300,
+        validation_alias="PARLEY_TEAMS_SENSITIVITY",
+        description="Sensitivity shown with every answer in Teams, as NAME: what it means",
+    )
+    teams_name: str = Field(
+        "Parley",
+        min_length=1,
+        max_length=30,
+        validation_alias="PARLEY_TEAMS_NAME",
+        description="What the bot is called in its Teams app package",
+    )
+    teams_developer: str = Field(
+        "",
+        max_length=32,
+        validation_alias="PARLEY_TEAMS_DEVELOPER",
+        description="Who offers the bot, for its Teams app package",
+    )
+    teams_website: str = Field(
+        "",
+        validation_alias="PARLEY_TEAMS_WEBSITE",
+        description="Your page about the bot, for its Teams app package; beginning with https://",
+    )
+    teams_privacy_url: str = Field(
+        "",
+        validation_alias="PARLEY_TEAMS_PRIVACY_URL",
+        description="Your privacy statement, for the app package; by default /privacy on the website",
+    )
+    teams_terms_url: str = Field(
+        "",
+        validation_alias="PARLEY_TEAMS_TERMS_URL",
+        description="Your terms of use, for the app package; by default /terms on the website",
+    )
 
     # Special cases
     teams_anonymous: bool = Field(
@@ -249,6 +303,19 @@ class Config(BaseSettings):
         validation_alias="PARLEY_DISCORD_MODERATOR_ROLES",
         description="Ids of Discord roles whose members are moderators of the bot",
     )
+    teams_graph_url: str = Field(
+        "",
+        validation_alias="PARLEY_TEAMS_GRAPH_URL",
+        description="Where Microsoft Graph is; by default the one that belongs to where the Teams bot signs in",
+    )
+    identity_endpoint: str = Field(
+        "",
+        validation_alias="IDENTITY_ENDPOINT",
+        description="Where a managed identity is asked for; Azure sets it where it is needed",
+    )
+    identity_header: SecretStr | None = Field(
+        None, validation_alias="IDENTITY_HEADER", description="What a managed identity is asked with; Azure sets it"
+    )
     discord_api: str = Field(
         "",
         validation_alias="PARLEY_DISCORD_API",
@@ -267,6 +334,7 @@ class Config(BaseSettings):
         "teams_tenants",
         "teams_service_hosts",
         "discord_moderator_roles",
+        "teams_moderators",
         mode="before",
     )
     @classmethod
@@ -299,6 +367,10 @@ class Config(BaseSettings):
         "hf_url",
         "teams_openid_url",
         "teams_login_url",
+        "teams_graph_url",
+        "teams_website",
+        "teams_privacy_url",
+        "teams_terms_url",
         "discord_api",
         mode="after",
     )

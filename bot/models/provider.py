@@ -25,6 +25,7 @@ __all__ = [
 Role = Literal["chat", "vision", "image", "speech", "voice", "embed", "moderate"]
 Detail = Literal["auto", "high"]  # how large pictures are shown to a model: "high" for small print
 
+NOTE = "\n\n[Now: "
 _PICTURE_TOKENS = 1000  # of a picture 1024 pixels long
 _BETWEEN_TOKENS = 4  # what every message costs besides its text
 
@@ -60,6 +61,11 @@ class Prompt:
     pictures: tuple[Attachment, ...] = ()
     calls: tuple[ToolCall, ...] = ()
     call: str = ""
+
+    @property
+    def words(self) -> str:
+        """The text without the note about now that may stand below it."""
+        return self.text.partition(NOTE)[0]
 
 
 @dataclass(frozen=True, slots=True)
