@@ -1,4 +1,4 @@
-"""The command line: run · try · doctor · skills · forget · export.
+"""The command line: run · try · doctor · models · skills · forget · export.
 
 Nothing heavy is imported before a command needs it, so that `parley --help` answers at once.
 """
@@ -98,6 +98,29 @@ def doctor() -> None:
         findings = _finish(examine(config))
     if not show(findings):
         raise typer.Exit(1)
+
+
+@app.command()
+def models(
+    test: Annotated[
+        bool, typer.Option("--test", help="Try each with a tiny call, which may cost a cent or two.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for programs.")] = False,
+) -> None:
+    """List which models are used for what, in order, what their servers offer, and what they cost.
+
+    Exits with 78 when something has to be set or corrected, with 69 when a server does not answer or a try fails.
+    """
+    with _reasons():
+        config = _config()
+        from bot import log
+        from bot.modelcheck import look, show
+
+        log.configure("critical", secrets=log.secrets_of(config))
+        report = _finish(look(config, test=test))
+    show(report, as_json=as_json)
+    if report.exit_code:
+        raise typer.Exit(report.exit_code)
 
 
 @app.command()
