@@ -16,7 +16,6 @@ from bot.errors import UserError
 from bot.forms import fill
 from bot.looking_back import earlier, search
 from bot.media import Document, is_document, read_document
-from bot.media.documents import MOST_CHARACTERS
 from bot.memory import Memory, Remembered
 from bot.messages import Attachment, Button, Channel, Footer, Keep, Kept, Message, Said
 from bot.models import Prompt, Tool, ToolCall, TurnModels
@@ -86,10 +85,12 @@ class Asking:
             return await _read(adapter, message.channel, attachment)
 
         async def documents() -> tuple[Document, ...]:
-            return await _documents(message, read, bill)
+            return await _documents(message, read, bill, self._memory.document_characters)
 
         async def pictures() -> tuple[Attachment, ...]:
             seen = [each for each in _files(message) if each.kind == "image"] if models.serves("vision") else []
+            if len(seen) > MOST_FILES:
+                notes.append(f"I looked at the first {MOST_FILES} of {len(seen)} pictures")
             return tuple([await read(each) for each in seen[:MOST_FILES]])
 
         def ask(skill: str, text: str, request: Mapping[str, Any] | None = None) -> Pieces:
@@ -113,7 +114,7 @@ class Asking:
         async def find(query: str, limit: int) -> tuple[Found, ...]:
             return await search(self._store, adapter, models, message, query, limit, name)
 
-        shown = list[str]()
+        shown, notes = list[str](), list[str]()
         turn = Turn(
             message=message,
             settings=settings_of(choice.skill, chosen),
@@ -141,7 +142,9 @@ class Asking:
                     piece = replace(piece, skill=name)
                 yield piece
         if remembered.cut and shown:
-            yield Footer(_limit(remembered))
+            notes.append(_limit(remembered))
+        for note in notes:
+            yield Footer(note)
 
     async def _permitted(self, message: Message) -> list[Skill[Any, Any]]:
         """The skills that the author of this message may use here."""
@@ -205,11 +208,10 @@ def _files(message: Message) -> tuple[Attachment, ...]:
 
 
 async def _documents(
-    message: Message, read: Callable[[Attachment], Awaitable[Attachment]], bill: Tally
+    message: Message, read: Callable[[Attachment], Awaitable[Attachment]], bill: Tally, room: int
 ) -> tuple[Document, ...]:
     """The documents of a message, read one after the other as long as there is room; what was read is remembered."""
     found = []
-    room = MOST_CHARACTERS
     for number, attachment in enumerate(each for each in _files(message) if is_document(each)):
         try:
             if number >= MOST_FILES or room <= 0:

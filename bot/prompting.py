@@ -17,6 +17,7 @@ from bot.memory import Remembered
 from bot.messages import Attachment, Message, Quote
 from bot.models import Prompt
 from bot.models.provider import NOTE
+from bot.routing import FALLBACK
 
 if TYPE_CHECKING:
     from bot.media.documents import Document
@@ -88,8 +89,8 @@ def as_said(message: Message, documents: "Sequence[Document]") -> str:
     """
     words = message.text
     if message.skill and not words:
-        how = "[pressed]" if message.reply_to else f"/{message.skill}"
-        words = " ".join([how, *(str(value) for value in message.request.values())])
+        how = "[pressed]" if message.reply_to else "" if message.skill == FALLBACK else f"/{message.skill}"
+        words = " ".join([how, *(str(value) for value in message.request.values())]).strip()
     room = _REMEMBERED
     said = [with_marks(words, message.attachments)]
     for document in documents:

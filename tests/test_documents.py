@@ -181,3 +181,10 @@ async def test_an_edit_that_changes_no_word_leaves_the_file_where_it_is(room: Ro
     assert len(room.model.asked) == 1, "nothing was changed, so nothing is answered again"
     await room.ask("When?")
     assert "The meeting is at noon" in room.model.asked[-1][1].text
+
+
+async def test_of_many_pictures_some_are_looked_at_and_that_is_said(room: Room) -> None:
+    pictures = [Attachment(f"{n}.png", "image/png", b"\x89PNG") for n in range(6)]
+    answer = await room.ask("What are these?", attachments=[*pictures, NOTES])
+    assert len(room.model.asked[0][-1].pictures) == 4
+    assert answer.footer == "I looked at the first 4 of 6 pictures"
