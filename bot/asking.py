@@ -15,7 +15,7 @@ from bot.earlier import Earlier, Found
 from bot.errors import UserError
 from bot.forms import fill
 from bot.looking_back import earlier, search
-from bot.media import Document, is_document, read_document
+from bot.media import MOST_RECORDING_BYTES, Document, is_document, read_document
 from bot.memory import Memory, Remembered
 from bot.messages import Attachment, Button, Channel, Footer, Keep, Kept, Message, Said
 from bot.models import Prompt, Tool, ToolCall, TurnModels
@@ -106,8 +106,9 @@ class Asking:
                 notes.append(f"I looked at the first {MOST_FILES} of {len(seen)} pictures")
             return tuple([await read(each) for each in seen[:MOST_FILES]])
 
-        def ask(skill: str, text: str, request: Mapping[str, Any] | None = None) -> Pieces:
-            return self._pieces(_asked(message, skill, text, request), models, bill, further.asked_for(text))
+        def ask(skill: str, text: str, request: Mapping[str, Any] | None, attachments: Sequence[Attachment]) -> Pieces:
+            asked = _asked(message, skill, text, request, attachments)
+            return self._pieces(asked, models, bill, further.asked_for(text))
 
         def chat(prompts: Sequence[Prompt]) -> Pieces:
             tools = self._offered(message, permitted, further) if road.words else {}
@@ -251,11 +252,14 @@ def _limit(remembered: Remembered) -> str:
 async def _read(adapter: Adapter, channel: Channel, attachment: Attachment) -> Attachment:
     if attachment.data:
         return attachment
-    content = await adapter.read(channel, attachment, READ_BYTES)
+    most = MOST_RECORDING_BYTES if attachment.kind in ("audio", "video") else READ_BYTES
+    content = await adapter.read(channel, attachment, most)
     return replace(attachment, data=content, size=len(content))
 
 
-def _asked(message: Message, skill: str, text: str, request: Mapping[str, Any] | None) -> Message:
+def _asked(
+    message: Message, skill: str, text: str, request: Mapping[str, Any] | None, attachments: Sequence[Attachment]
+) -> Message:
     """The message as another skill is asked it: its words only, without what has been dealt with already."""
     return Message(
         message.id,
@@ -263,6 +267,7 @@ def _asked(message: Message, skill: str, text: str, request: Mapping[str, Any] |
         message.author,
         text,
         message.sent_at,
+        tuple(attachments),
         skill=skill,
         request=dict(request or {}),
         private=message.private,

@@ -134,6 +134,7 @@ class Conversation:
             answer.add_sentence(f"Something went wrong on my side (reference {reference}).")
         await models.close()
         answer.settle()
+        await delivery.fit()
         if outcome == "answered" and bill.used and not running.message.private:
             answer.buttons.extend(ANSWERED)
         answer.footers.extend(notice for notice in models.notices if notice not in answer.footers)

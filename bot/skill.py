@@ -20,7 +20,7 @@ from bot.messages import Attachment, Button, Footer, Keep, Kept, Message, Previe
 
 if TYPE_CHECKING:
     from bot.earlier import Earlier, Found
-    from bot.media.documents import Document
+    from bot.media import Document, Look, Recording
     from bot.memory import Remembered
     from bot.models import Prompt, TurnModels
 
@@ -75,7 +75,7 @@ class Turn(Generic[S, R]):
     _read: Callable[[Attachment], Awaitable[Attachment]]
     _documents: "Callable[[], Awaitable[tuple[Document, ...]]]"
     _pictures: Callable[[], Awaitable[tuple[Attachment, ...]]]
-    _ask: Callable[[str, str, Mapping[str, Any] | None], Pieces]
+    _ask: Callable[[str, str, Mapping[str, Any] | None, Sequence[Attachment]], Pieces]
     _chat: "Callable[[Sequence[Prompt]], Pieces]"
     _recall: Callable[[str], Awaitable[Kept | None]]
     _earlier: "Callable[[int, datetime | None], Awaitable[Earlier]]"
@@ -106,9 +106,47 @@ class Turn(Generic[S, R]):
         """
         return await self._pictures()
 
-    def ask(self, skill: str, text: str, request: Mapping[str, Any] | None = None) -> Pieces:
-        """What another skill answers to `text`, or to a `request`, under the same rules and on the same bill."""
-        return self._ask(skill, text, request)
+    async def look(self, picture: Attachment, *, side: int = 1024) -> "Look":
+        """What is certain about a picture (size, format, colours, barcodes …), and a small clean copy of it, at most
+        `side` pixels long: upright, with nothing of where and by what it was taken.
+
+        Raises `UserError` with the remedy for one that cannot be looked at.
+        """
+        from bot.media import look_at
+
+        return await look_at((await self.read(picture)).data, side=side)
+
+    async def listen(self, sound: Attachment, *, most_seconds: float = 3600.0) -> "Recording":
+        """How long a sound lasts, how much of it is speech, and the parts of it that have speech in them: each a few
+        minutes long, cut at pauses and ready for `models.transcribe`. What was silent or noise is left out.
+
+        Raises `UserError` with the remedy for one that is too long or cannot be listened to.
+        """
+        from bot.media import listen
+
+        async def read() -> bytes:
+            return (await self.read(sound)).data
+
+        return await listen(read, sound.size, most_seconds=most_seconds)
+
+    async def voiced(self, sound: Attachment) -> Attachment:
+        """A sound that has its bytes as a voice message: with its length and its waveform. Raises `UserError`."""
+        from bot.media import voice_message
+
+        return await voice_message(sound)
+
+    def ask(
+        self,
+        skill: str,
+        text: str,
+        request: Mapping[str, Any] | None = None,
+        *,
+        attachments: "Sequence[Attachment]" = (),
+    ) -> Pieces:
+        """What another skill answers to `text`, or to a `request`, about `attachments` that have their bytes: under the
+        same rules and on the same bill.
+        """
+        return self._ask(skill, text, request, attachments)
 
     def chat(self, prompts: "Sequence[Prompt]") -> Pieces:
         """What the chat model answers. It may call the other skills that are open to this person here, when their words

@@ -33,8 +33,9 @@ class ScriptedModel(Provider):
     """A model that says what it is told to. `asked` holds every conversation it was shown.
 
     `says` is what it answers, one after the other, the last one again and again; a function is given the prompts, and
-    a `ToolCall` calls a tool. `draws` and `hears` are the bytes of the pictures it draws and the text it hears, and
-    `flags` are words that it would not have shown. `tools` holds the names of the tools that it was last offered.
+    a `ToolCall` calls a tool. `draws` and `hears` are the bytes of the pictures it draws and the text it hears, or
+    a function that is given the sound; `sketches` are its unfinished pictures, and `flags` words that it would not have
+    shown. `tools` holds the names of the tools that it was last offered.
     """
 
     name = "scripted"
@@ -44,8 +45,9 @@ class ScriptedModel(Provider):
         self,
         *says: str | ToolCall | Callable[[Sequence[Prompt]], str | ToolCall],
         draws: bytes = b"\x89PNG\r\n\x1a\n",
-        hears: str = "hello from a voice note",
+        hears: str | Callable[[Attachment], str | Transcript] = "hello from a voice note",
         flags: Sequence[str] = (),
+        sketches: Sequence[bytes] = (),
     ) -> None:
         self.says = list(says) or [lambda prompts: f"You said: {prompts[-1].words}"]
         self.draws = draws
@@ -53,7 +55,10 @@ class ScriptedModel(Provider):
         self.flags = tuple(flags)
         self.asked: list[list[Prompt]] = []
         self.tools: tuple[str, ...] = ()
+        self.sketches = tuple(sketches)
         self.drawn: list[tuple[str, int]] = []  # each prompt for pictures, and how many pictures it was to change
+        self.orders: list[dict[str, Any]] = []  # the same, with all that was asked of the pictures
+        self.heard: list[Attachment] = []
         self.spoken: list[str] = []
 
     def model_for(self, role: Role) -> str:
@@ -74,7 +79,7 @@ class ScriptedModel(Provider):
         self.asked.append(list(prompts))
         self.tools = tuple(tool.name for tool in tools)
         answer = self.says.pop(0) if len(self.says) > 1 else self.says[0]
-        text = answer(prompts) if callable(answer) else answer
+        text = answer if isinstance(answer, str | ToolCall) else answer(prompts)
         if isinstance(text, ToolCall):
             yield text
             text = ""
@@ -97,6 +102,13 @@ class ScriptedModel(Provider):
     ) -> tuple[list[Attachment], Usage]:
         """`count` times the picture."""
         self.drawn.append((prompt, len(edits)))
+        order = {"size": size, "quality": quality, "count": count, "style": style, "edits": tuple(edits)}
+        self.orders.append({"prompt": prompt, **order})
+        for sketch in self.sketches:
+            if preview is None:
+                break
+            preview(Attachment("unfinished.png", "image/png", sketch, len(sketch)))
+            await asyncio.sleep(0)
         pictures = [Attachment(f"picture-{number}.png", "image/png", self.draws, alt=prompt) for number in range(count)]
         return pictures, Usage(self.name, model, "image", pictures=count)
 
@@ -104,7 +116,10 @@ class ScriptedModel(Provider):
         self, model: str, sound: Attachment, *, language: str, words: str = ""
     ) -> tuple[Transcript, Usage]:
         """What it hears in every recording."""
-        return Transcript(self.hears, language or "en", 1.0), Usage(self.name, model, "speech", seconds=1.0)
+        self.heard.append(sound)
+        said = self.hears if isinstance(self.hears, str) else self.hears(sound)
+        heard = said if isinstance(said, Transcript) else Transcript(said, language or "en", 1.0)
+        return heard, Usage(self.name, model, "speech", seconds=sound.seconds or 1.0)
 
     async def embed(self, model: str, texts: Sequence[str]) -> tuple[list[list[float]], Usage]:
         """A vector for each text: those of texts that share words are alike."""

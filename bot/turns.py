@@ -43,6 +43,7 @@ class Running:
     changed: bool = False
     admitted: bool = False  # it is counted among what its author may ask
     shown: dict[int, str] = field(default_factory=dict)
+    ended: asyncio.Event = field(default_factory=asyncio.Event, compare=False)
     _speaking: "asyncio.Task[None] | None" = None
 
     def stop(self, why: str = STOPPED) -> None:

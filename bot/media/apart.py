@@ -131,6 +131,8 @@ def _refusal(answer: dict[str, Any], thing: str) -> MediaError:
             )
         case "memory":
             return TooLarge(f"This {thing} needs too much memory to open. Please send a smaller copy.")
+        case "animated":
+            return TooLarge("This animation is too large. Please make it shorter or smaller.")
         case "silent":
             return Unreadable("There is no sound in this file. Please send a voice note or another sound file.")
         case "bomb":

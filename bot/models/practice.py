@@ -55,6 +55,7 @@ class Practice(Provider):
 
     name = "practice"
     label = "practice model"
+    free = True
     notice = "Practice model: no AI here. Set OPENAI_API_KEY or start Ollama for real answers."
 
     def __init__(self, pace: float = _PACE) -> None:
