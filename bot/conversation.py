@@ -161,7 +161,8 @@ class Conversation:
 
     def afterwards(self, channel: Channel) -> Coroutine[None, None, None] | None:
         """What is left to do in a channel after an answer, when nobody waits for it; `None` for nothing."""
-        return self._summarise(channel) if self._memory.due(channel) and not self._models.notices else None
+        practising = any(choice.provider.notice for choice in self._models.choices("chat"))
+        return self._summarise(channel) if self._memory.due(channel) and not practising else None
 
     async def _summarise(self, channel: Channel) -> None:
         """Summarise what has grown too long to be shown to models, on the bill of the community."""
