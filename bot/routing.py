@@ -36,6 +36,11 @@ def choose(message: Message, skills: Mapping[str, Skill[Any, Any]], *, follows: 
             raise UserError(f"There is no skill “{message.skill}” here. I know: {', '.join(sorted(skills))}.")
         return Choice(named, message.text, message.request)
 
+    for skill in skills.values():
+        for phrase in (each for each in skill.spoken or () if " " in each):
+            if begun := re.match(rf"\s*{re.escape(phrase)}\b[:,.!]?\s*", message.text, re.IGNORECASE):
+                return Choice(skill, message.text[begun.end() :], {})
+
     first = _FIRST_WORD.match(message.text)
     if first:
         word = first["word"].lower()

@@ -172,7 +172,8 @@ class Skill(Generic[S, R]):
     `name` is what people call it by: lower-case letters, digits and `-`, at most 32.
     `takes` names the kinds of attachment it works on (`image`, `audio` …). Such a skill is chosen when one of them
     comes with a message, and never without one.
-    `spoken` are the first words that call it; by default its name. A skill without any is called by name only.
+    `spoken` are the first words that call it, or phrases of several; by default its name. A skill without any is called
+    by name only.
     `menu` is what it is called in the menu of a message, where people can use it on that message; empty for not there.
     `tool` says that the model which chats may call it when somebody's words ask for it.
     `private` says that its answer to a command is for the eyes of its asker only, unless they want otherwise.
@@ -210,6 +211,10 @@ class Skill(Generic[S, R]):
         Raise `UserError` for whatever a person can understand and put right.
         """
         raise UserError(f"The skill “{self.name}” does not answer yet. Its author has to write `reply`.")
+
+    def offers(self, settings: S, answer: str, models: "TurnModels") -> Button | None:
+        """A button for below what the chat answers, or `None`: what this skill could do with such an answer here."""
+        return None
 
 
 def _newest(history: tuple[Said, ...]) -> tuple[Said, ...]:

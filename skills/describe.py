@@ -192,7 +192,7 @@ async def _seen(
     asked = "\n\n".join(part for part in (question, TASKS[what], f"Measured:\n{measured}", moments) if part)
     prompts = turn.prompts(system, pictures=tuple(each.small for each in looks), text=asked)
     if what != "alt-text":
-        async for text in turn.models.chat(prompts):
+        async for text in turn.models.chat(prompts, detail="high" if what == "read" else "auto"):
             yield text
         return
     yield _as_alt_text("".join([text async for text in turn.models.chat(prompts)]))
