@@ -2,8 +2,9 @@
 
 from pydantic import Field
 
+from bot.earlier import Earlier, Found
 from bot.errors import UserError
-from bot.media import Barcode, Look, PictureFacts, Recording, SoundPart
+from bot.media import Barcode, Document, Look, PictureFacts, Recording, SoundPart
 from bot.messages import (
     Attachment,
     Button,
@@ -28,8 +29,11 @@ __all__ = [
     "Barcode",
     "Button",
     "Channel",
+    "Document",
+    "Earlier",
     "Field",
     "Footer",
+    "Found",
     "Keep",
     "Kept",
     "Look",

@@ -26,7 +26,7 @@ class Choice:
 
 def choose(message: Message, skills: Mapping[str, Skill[Any, Any]], *, follows: str = "") -> Choice:
     """Exactly one skill: the one named by a command, else by the first word, else the one whose answer this follows,
-    else the one that takes the attachment, else chat. Raises `UserError` when there is none.
+    else the one that takes the attachments, else chat, which reads documents. Raises `UserError` when there is none.
 
     `follows` is the skill that kept something with the answer which the message replies to.
     """
@@ -36,25 +36,18 @@ def choose(message: Message, skills: Mapping[str, Skill[Any, Any]], *, follows: 
             raise UserError(f"There is no skill “{message.skill}” here. I know: {', '.join(sorted(skills))}.")
         return Choice(named, message.text, message.request)
 
-    for skill in skills.values():
-        for phrase in (each for each in skill.spoken or () if " " in each):
-            if begun := re.match(rf"\s*{re.escape(phrase)}\b[:,.!]?\s*", message.text, re.IGNORECASE):
-                return Choice(skill, message.text[begun.end() :], {})
-
-    first = _FIRST_WORD.match(message.text)
-    if first:
-        word = first["word"].lower()
+    for words, end in reversed(_beginnings(message.text)):
         for skill in skills.values():
             spoken = (skill.name,) if skill.spoken is None else skill.spoken
-            if word in spoken and (not skill.takes or _matches(message, skill)):
-                return Choice(skill, message.text[first.end() :], {})
+            if words in spoken and (not skill.takes or _matches(message, skill)):
+                return Choice(skill, message.text[end:], {})
 
     followed = skills.get(follows)
     if followed is not None and followed.follows and not message.attachments:
         return Choice(followed, message.text, {})
 
     for skill in skills.values():
-        if skill.takes and _matches(message, skill):
+        if skill.takes and _matches(message, skill) and not _to_read(message):
             return Choice(skill, message.text, {})
 
     fallback = skills.get(FALLBACK)
@@ -63,6 +56,21 @@ def choose(message: Message, skills: Mapping[str, Skill[Any, Any]], *, follows: 
     return Choice(fallback, message.text, {})
 
 
+def _beginnings(text: str) -> list[tuple[str, int]]:
+    """The first word, the first two and the first three, in lower case, each with where it ends."""
+    found: list[tuple[str, int]] = []
+    end = 0
+    while len(found) < 3 and (word := _FIRST_WORD.match(text, end)):
+        end = word.end()
+        found.append((f"{found[-1][0]} {word['word'].lower()}" if found else word["word"].lower(), end))
+    return found
+
+
 def _matches(message: Message, skill: Skill[Any, Any]) -> bool:
-    quoted = message.quote.attachments if message.quote else ()
-    return any(each.kind in skill.takes for each in message.attachments or quoted)
+    there = message.attachments or (message.quote.attachments if message.quote else ())
+    return any(each.kind in skill.takes for each in there)
+
+
+def _to_read(message: Message) -> bool:
+    """Whether there is something among the attachments that is for reading, not for looking or listening."""
+    return any(each.kind not in ("image", "audio", "video") for each in message.attachments)

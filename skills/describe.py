@@ -104,7 +104,12 @@ class DescribeRequest(Request):
 
 
 class Describe(Skill[DescribeSettings, DescribeRequest]):
-    """Describe a picture, read it, count what is in it, or answer a question about it."""
+    """Describe a picture, read it, count what is in it, or answer a question about it.
+
+    de: Ein Bild beschreiben, vorlesen, zählen, was darauf ist, oder eine Frage dazu beantworten.
+    es: Describir una imagen, leerla, contar lo que hay en ella o responder a una pregunta.
+    fr: Décrire une image, la lire, compter ce qu'elle montre ou répondre à une question.
+    """
 
     name = "describe"
     takes = ("image",)

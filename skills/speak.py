@@ -29,10 +29,15 @@ class SpeakRequest(Request):
 
 
 class Speak(Skill[SpeakSettings, SpeakRequest]):
-    """Read something aloud."""
+    """Read something aloud.
+
+    de: Etwas vorlesen.
+    es: Leer algo en voz alta.
+    fr: Lire quelque chose à voix haute.
+    """
 
     name = "speak"
-    spoken = ("speak", "read this aloud", "read it aloud", "read aloud", "vorlesen", "lies das vor", "lies vor")
+    spoken = ("speak", "read this aloud", "read it aloud", "read aloud", "vorlesen", "lies das vor")
     menu = "Read aloud"
 
     async def reply(self, turn: Turn[SpeakSettings, SpeakRequest]) -> Pieces:

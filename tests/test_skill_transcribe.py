@@ -36,7 +36,7 @@ async def test_a_voice_note_is_shown_and_answered_in_a_channel(config: Config, s
         answer = await room.ask("", attachments=[NOTE], kind="channel")
         assert answer.text == "> Buy milk for Jon.\n\nI will."
         assert room.model.heard[0].data == NOTE.data, "what is encoded well is not encoded again"
-        assert room.model.asked[-1][-1].text == "Ada: Buy milk for Jon."
+        assert room.model.asked[-1][-1].text.startswith("Ada: Buy milk for Jon.")
 
 
 @pytest.mark.parametrize(
@@ -144,7 +144,7 @@ async def test_a_transcript_goes_on_being_of_use(config: Config, store: Store) -
         await room.ask("", attachments=[NOTE])
         first = newest(room)
         assert labels(room)[:1] == ["Translate"]
-        assert (await reply(room, "Translate it into German", first)).text == "Kauf Milch."
+        assert (await reply(room, "Please translate it into German", first)).text == "Kauf Milch."
         assert "into German" in room.model.asked[-1][0].text
         assert room.model.asked[-1][1].text == "Buy milk for Jon. And bread."
         room = room.again()
@@ -167,7 +167,7 @@ async def test_where_moderators_want_no_answer_a_button_gives_it(config: Config,
         assert (await room.ask("", attachments=[NOTE])).text == "> Buy milk for Jon."
         assert room.model.asked == []
         assert (await press(room, "answer")).text == "I will."
-        assert room.model.asked[-1][-1].text.endswith("Buy milk for Jon.")
+        assert room.model.asked[-1][-1].text.startswith("Buy milk for Jon.")
 
 
 async def test_a_question_that_comes_with_a_recording_is_about_it(config: Config, store: Store) -> None:

@@ -97,7 +97,12 @@ class TranscribeRequest(Request):
 
 
 class Transcribe(Skill[TranscribeSettings, TranscribeRequest]):
-    """Write down what is said in a recording, and answer, summarise or translate it."""
+    """Write down what is said in a recording, and answer, summarise or translate it.
+
+    de: Aufschreiben, was in einer Aufnahme gesagt wird, und es beantworten, zusammenfassen oder übersetzen.
+    es: Escribir lo que se dice en una grabación, y responderlo, resumirlo o traducirlo.
+    fr: Écrire ce qui est dit dans un enregistrement, et y répondre, le résumer ou le traduire.
+    """
 
     name = "transcribe"
     takes = ("audio", "video")

@@ -20,6 +20,7 @@ _JOBS = {
     "shrink picture": ("picture_jobs", "shrink"),
     "sound facts": ("sound_jobs", "facts"),
     "convert sound": ("sound_jobs", "convert"),
+    "read document": ("document_jobs", "read"),
     "voice message": ("sound_jobs", "voice"),
     "split sound": ("split_jobs", "split"),
 }
