@@ -143,6 +143,7 @@ class Conversation:
         answer.settle()
         await delivery.fit()
         if outcome == "answered" and bill.used and not running.message.private:
+            answer.buttons.extend(await self._offered(message, answer.text, bill, models))
             answer.buttons.extend(ANSWERED)
         answer.footers.extend(notice for notice in models.notices if notice not in answer.footers)
 
@@ -158,6 +159,17 @@ class Conversation:
         await self._deliver(running.heard, message, delivery)
         SECONDS.labels(message.channel.platform).observe(time.monotonic() - began)
         TURNS.labels(message.channel.platform, outcome).inc()
+
+    async def _offered(self, message: Message, text: str, bill: Tally, models: TurnModels) -> list[Button]:
+        """What other skills offer to do with what the chat has answered."""
+        if bill.skill != FALLBACK or not text:
+            return []
+        found = []
+        for name, skill in self._skills.items():
+            chosen = await self._store.chosen(settings_key(message.channel), name)
+            if chosen.get("enabled", True) and (button := skill.offers(settings_of(skill, chosen), text, models)):
+                found.append(button)
+        return found
 
     def afterwards(self, channel: Channel) -> Coroutine[None, None, None] | None:
         """What is left to do in a channel after an answer, when nobody waits for it; `None` for nothing."""
