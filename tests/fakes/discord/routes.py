@@ -144,6 +144,9 @@ class Routes:
         room = self._room(match)
         body = call.json if isinstance(call.json, dict) else {}
         self._may_send(room, files=bool(call.files))
+        speaks = int(body.get("flags") or 0) & Flag.IS_VOICE_MESSAGE
+        if speaks and Permission.SEND_VOICE_MESSAGES not in room.permissions_of(self._discord.bot):
+            raise errors.missing_permissions()
         check_message(body, call.files, room.guild)
         content = (body.get("content") or "").strip()
         if not (content or call.files or body.get("embeds") or body.get("components") or body.get("sticker_ids")):
