@@ -11,6 +11,7 @@ from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from bot.budget import Quotas
 from bot.envfile import EnvFile, read_env_file, suggestion
 
 if TYPE_CHECKING:
@@ -124,6 +125,47 @@ class Config(BaseSettings):
         description="How long running answers may still take when Parley is stopped",
     )
 
+    # How much people may ask for; moderators may lower it for their community
+    turns_per_minute: int = Field(
+        10, ge=1, validation_alias="PARLEY_TURNS_PER_MINUTE", description="Questions of one person in a minute"
+    )
+    turns_per_day: int = Field(
+        100, ge=1, validation_alias="PARLEY_TURNS_PER_DAY", description="Questions of one person in a day"
+    )
+    pictures_per_day: int = Field(
+        5, ge=0, validation_alias="PARLEY_PICTURES_PER_DAY", description="Pictures drawn for one person in a day"
+    )
+    audio_minutes_per_day: int = Field(
+        15,
+        ge=0,
+        validation_alias="PARLEY_AUDIO_MINUTES_PER_DAY",
+        description="Minutes of sound listened to for one person in a day",
+    )
+    community_turns_per_hour: int = Field(
+        300,
+        ge=1,
+        validation_alias="PARLEY_COMMUNITY_TURNS_PER_HOUR",
+        description="Questions of one community in an hour",
+    )
+    community_turns_at_once: int = Field(
+        8,
+        ge=1,
+        validation_alias="PARLEY_COMMUNITY_TURNS_AT_ONCE",
+        description="Questions of one community answered at the same time; more have to wait",
+    )
+    community_dollars_per_day: float = Field(
+        2.0,
+        ge=0,
+        validation_alias="PARLEY_COMMUNITY_DOLLARS_PER_DAY",
+        description="Dollars spent on paid models for one community in a day",
+    )
+    dollars_per_day: float = Field(
+        10.0,
+        ge=0,
+        validation_alias="PARLEY_DOLLARS_PER_DAY",
+        description="Dollars spent on paid models for everybody in a day",
+    )
+
     # Special cases
     teams_anonymous: bool = Field(
         False,
@@ -226,6 +268,11 @@ class Config(BaseSettings):
         return folder
 
     @property
+    def quotas(self) -> Quotas:
+        """How much people may ask for, and what may be spent."""
+        return Quotas(**{name: getattr(self, name) for name in Quotas.__slots__})
+
+    @property
     def database(self) -> str:
         """The database as an SQLAlchemy address."""
         return self.database_url or f"sqlite:///{self.folder / 'parley.db'}"
@@ -263,8 +310,9 @@ def _sentence(mistake: "ErrorDetails", file: EnvFile) -> tuple[int, str]:
     name = str(mistake["loc"][0]) if mistake["loc"] else ""
     field = _FIELDS.get(name)
     match mistake["type"], mistake.get("ctx", {}):
-        case "int_parsing" | "int_from_float" | "greater_than_equal" | "less_than_equal", _:
-            text = f"has to be a whole number{_bounds(field)}"
+        case "int_parsing" | "float_parsing" | "int_from_float" | "greater_than_equal" | "less_than_equal", _:
+            number = "a number" if field and field.annotation is float else "a whole number"
+            text = f"has to be {number}{_bounds(field)}"
         case "bool_parsing" | "bool_type", _:
             text = "has to be 1 (yes) or 0 (no)"
         case "too_short" | "string_too_short", {"min_length": least}:

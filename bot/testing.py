@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from bot.adapter import Adapter, Host, Limits
+from bot.budget import Quotas
 from bot.config import Config, load_config
 from bot.conversation import Conversation
 from bot.dispatch import Dispatch
@@ -285,7 +286,8 @@ async def rehearse(
         store = await open_store(config.database)
         adapter = FakeAdapter(config, store)
         models = models_of(provider)
-        dispatch = Dispatch(store, Conversation(store, {skill.name: skill}, models, {"fake": adapter}))
+        plenty = Quotas(turns_per_minute=len(says) + 1, turns_per_day=len(says) + 1, pictures_per_day=1000)
+        dispatch = Dispatch(store, Conversation(store, {skill.name: skill}, models, {"fake": adapter}, plenty))
         try:
             await store.choose(("fake", "", "general"), skill.name, dict(settings or {}))
             *before, last = says or ("",)

@@ -1,7 +1,7 @@
 """Where everything is kept. It knows nothing of bots: strings and small records in, strings and small records out."""
 
 from storage.engine import Database, InUse, StorageError, WrongAddress
-from storage.records import Bill, File, Given, Heard, Line, Offer, Post, Room, RoomMessage
+from storage.records import Bill, File, Given, Heard, Line, Offer, Post, Room, RoomMessage, Used
 from storage.rooms import Rooms
 from storage.store import Store, open_store
 
@@ -20,6 +20,7 @@ __all__ = [
     "Rooms",
     "StorageError",
     "Store",
+    "Used",
     "WrongAddress",
     "open_store",
 ]

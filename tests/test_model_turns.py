@@ -53,12 +53,12 @@ async def test_no_other_model_is_asked_after_a_refusal_or_half_an_answer(
     assert len(openai.of()) == 1
 
 
-async def test_leave_is_asked_once_a_turn_and_a_refusal_keeps_everything_from_the_models(
+async def test_leave_is_asked_before_each_call_and_a_refusal_keeps_everything_from_the_models(
     openai: FakeOpenAI, turn: Turn
 ) -> None:
     await turn.ask("hello")
     await turn.models.embed(["x"])
-    assert turn.asked == 1
+    assert turn.asked == 2
     refused = Turn(turn.all)
     refused.refusal = UserError("You have used up today's answers.")
     for call in (refused.ask("hi"), refused.models.image("x"), refused.models.embed(["x"])):

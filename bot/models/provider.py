@@ -129,6 +129,13 @@ class Provider(ABC):
         """The model this provider uses for a role when nobody named one; `""` where it has none."""
         return ""
 
+    def cost(self, usage: Usage) -> int | None:
+        """What this use of one of its models costs, in micro-dollars; `None` where it does, but nobody knows how much.
+
+        Nothing, unless a provider says otherwise: a model that runs on one's own machine is not paid for by the call.
+        """
+        return 0
+
     @abstractmethod
     def chat(
         self,

@@ -29,6 +29,7 @@ log = structlog.get_logger(__name__)
 
 _LONGEST_WAIT = 20.0  # seconds that a busy model is waited for, once
 _UNSAID_WAIT = 2.0  # seconds to wait when it did not say how long
+_LONGEST_ANSWER = 4096  # tokens that an answer is reckoned to have at most, where nobody said how many
 _Made = TypeVar("_Made")
 
 
@@ -90,16 +91,34 @@ class Models:
     def choices(self, role: Role) -> tuple[Choice, ...]:
         return self._roles.get(role, ())
 
+    def cost(self, usage: Usage) -> int | None:
+        """What a call has cost, in micro-dollars; `None` where nobody knows."""
+        if usage.cost is not None:
+            return usage.cost
+        return next((each.cost(usage) for each in self.providers if each.name == usage.provider), None)
+
+    def reserve(self, guess: Usage) -> int | None:
+        """What a call may cost in micro-dollars, with the dearest model that may be asked; `None` where nobody knows.
+
+        `guess` is what it may use at most.
+        """
+        costs = [
+            choice.provider.cost(replace(guess, provider=choice.provider.name, model=choice.model_for(guess.role)))
+            for choice in self.choices(guess.role)
+        ]
+        known = [cost for cost in costs if cost is not None]
+        return max(known, default=0) if len(known) == len(costs) else None
+
     def for_turn(
         self,
         record: Callable[[Usage], None],
-        before: Callable[[], Awaitable[None]],
+        before: Callable[[Usage], Awaitable[None]],
         waiting: Callable[[Status], None] | None = None,
     ) -> "TurnModels":
         """The models for one turn.
 
-        `before` is awaited once before the first call and may refuse it by raising; `record` is told what each call
-        used; `waiting`, where given, is told what to show while a busy model is waited for.
+        `before` is awaited before each call, with what that may use at most, and may refuse it by raising; `record` is
+        told what each call used; `waiting`, where given, is told what to show while a busy model is waited for.
         """
         return TurnModels(self, record, before, waiting)
 
@@ -121,15 +140,13 @@ class TurnModels:
         self,
         models: Models,
         record: Callable[[Usage], None],
-        before: Callable[[], Awaitable[None]],
+        before: Callable[[Usage], Awaitable[None]],
         waiting: Callable[[Status], None] | None = None,
     ) -> None:
         self._models = models
         self._record = record
         self._before = before
         self._waiting = waiting
-        self._allowed = False
-        self._asking = asyncio.Lock()
         self._streams: list[AsyncGenerator[str | ToolCall, None]] = []
         self._used: list[Usage] = []
         self._notices: dict[str, None] = {}
@@ -244,7 +261,8 @@ class TurnModels:
     ) -> AsyncGenerator[str | ToolCall, None]:
         role: Role = "vision" if any(prompt.pictures for prompt in prompts) else "chat"
         attempts = _Attempts(role, self._models, self._waiting)
-        await self._ask_leave()
+        most = max_tokens or _LONGEST_ANSWER
+        await self._before(Usage("", "", role, estimate_tokens(prompts), most, estimated=True))
         shortened = False
         while True:
             said = False
@@ -293,13 +311,14 @@ class TurnModels:
             raise
         finally:
             if answered and not told:
-                self._note(Usage(provider.name, model, role, estimate_tokens(prompts), -(-size // 4), estimated=True))
+                used = Usage(provider.name, model, role, estimate_tokens(prompts), -(-size // 4), estimated=True)
+                self._note(used)
 
     async def _once(
         self, role: Role, call: Callable[[Provider, str], Awaitable[tuple[_Made, Usage]]], guess: Usage
     ) -> _Made:
         attempts = _Attempts(role, self._models, self._waiting)
-        await self._ask_leave()
+        await self._before(guess)
         while True:
             try:
                 provider, model = await attempts.current()
@@ -318,12 +337,6 @@ class TurnModels:
     def _note(self, usage: Usage) -> None:
         self._used.append(usage)
         self._record(usage)
-
-    async def _ask_leave(self) -> None:
-        async with self._asking:
-            if not self._allowed:
-                await self._before()
-                self._allowed = True
 
     def _notice(self, provider: Provider) -> None:
         if provider.notice:

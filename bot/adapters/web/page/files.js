@@ -84,7 +84,9 @@ function enlarge(address, alt, name) {
       iconButton("close", strings.close, () => viewer.close()),
     ),
   );
-  viewer.onclick = (event) => event.target === viewer && viewer.close();
+  viewer.onclick = (event) => {
+    if (event.target === viewer) viewer.close();
+  };
   viewer.showModal();
   viewer.querySelector("button").focus();
 }

@@ -7,6 +7,7 @@ import { announce, confirm, fillWords, find } from "./dom.js";
 import { Drawer } from "./drawer.js";
 import { Messages } from "./messages.js";
 import { Rooms } from "./rooms.js";
+import { SettingsView } from "./settings.js";
 import { listen } from "./socket.js";
 import { strings } from "./strings.js";
 import { drawWelcome } from "./welcome.js";
@@ -31,6 +32,10 @@ const composer = new Composer({
   onsent: sent,
   onunsent: unsent,
   onrecording: () => showWork(),
+});
+
+new SettingsView({
+  place: () => (rooms.rooms.has(current) ? { id: current, title: rooms.title(current) } : null),
 });
 
 let current = ""; // the id of the open room, which the server knows once something was said in it
@@ -333,6 +338,7 @@ async function loadStatus() {
     status = await showStatus();
     composer.limits = { ...composer.limits, ...status.limits };
     drawWelcome(composer, status);
+    composer.commands = (await api.commands()).commands;
   } catch {
     find("status-text").textContent = strings.statusUnknown; // the banner says what is wrong
   }
