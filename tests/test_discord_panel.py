@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from bot import UserError
-from bot.messages import Person
 from tests.discord_scene import Scene, loopback
 from tests.discord_skills import EVERY
 from tests.fakes.discord import FakeDiscord, Permission, Post, User
@@ -200,23 +199,23 @@ async def test_help_and_privacy_are_told_in_private(scene: Scene) -> None:
 
 
 async def test_people_get_what_is_kept_of_them_and_have_it_deleted(scene: Scene) -> None:
-    forgotten: list[Person] = []
+    forgotten: list[str] = []
 
-    async def export(person: Person) -> bytes:
-        return json.dumps({"person": person.id}).encode()
+    async def export(platform: str, person: str) -> dict[str, str]:
+        return {"platform": platform, "person": person}
 
-    async def forget(person: Person) -> None:
+    async def erase(platform: str, person: str) -> None:
         forgotten.append(person)
 
-    scene.host.export, scene.host.forget_person = export, forget  # type: ignore[attr-defined]
+    scene.host.export, scene.host.erase = export, erase  # type: ignore[attr-defined]
     mine = await screen(scene, scene.bob, "parley my-data")
     await scene.discord.press(mine, scene.bob, "Send me what you keep")
     await scene.discord.until(lambda: mine.files)
-    assert json.loads(mine.files[0].data) == {"person": scene.bob.id}
+    assert json.loads(mine.files[0].data) == {"platform": "discord", "person": scene.bob.id}
     mine = await screen(scene, scene.bob, "parley my-data")
     await scene.discord.press(mine, scene.bob, "Delete it")
     await scene.discord.until(lambda: "cannot be undone" in mine.content)
     assert forgotten == []
     await scene.discord.press(mine, scene.bob, "Yes, delete it")
     await scene.discord.until(lambda: mine.content == "It is deleted.")
-    assert [person.id for person in forgotten] == [scene.bob.id]
+    assert forgotten == [scene.bob.id]
