@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from bot.config import Config
     from storage import Store
 
-__all__ = ["Adapter", "AdapterOff", "Gone", "Host", "Limits", "Overloaded", "PostFailed"]
+__all__ = ["Adapter", "AdapterOff", "Examined", "Gone", "Host", "Limits", "Overloaded", "PostFailed"]
 
 
 class AdapterOff(Exception):
@@ -40,6 +40,15 @@ class Overloaded(Exception):
     def __init__(self, seconds: int = 5) -> None:
         super().__init__(f"Too much is asked just now. Try again in {seconds} seconds.")
         self.seconds = seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """One thing that was looked at, whether it is well, and the one thing to do where it is not."""
+
+    what: str
+    well: bool
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,6 +193,14 @@ class Adapter(ABC):
 
     def link(self, channel: Channel, message_id: str) -> str:
         """The address of a message, for people who can open it; empty where messages have none."""
+        return ""
+
+    async def examine(self) -> list[Examined]:
+        """Ask the platform whether the bot has there what it needs, without disturbing a Parley that runs."""
+        return []
+
+    async def invite(self) -> str:
+        """The address at which somebody adds the bot to their community; empty where there is none."""
         return ""
 
     def routes(self) -> "Iterable[AbstractRouteDef]":

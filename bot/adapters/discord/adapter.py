@@ -5,7 +5,7 @@ discord.py is imported only once it is known that Discord is switched on: it cos
 
 from typing import TYPE_CHECKING
 
-from bot.adapter import Adapter, AdapterOff, Host, Limits
+from bot.adapter import Adapter, AdapterOff, Examined, Host, Limits
 from bot.adapters.discord.pace import FOR_TYPING, Pace
 from bot.messages import Attachment, Channel, Person, Reply, Said
 
@@ -35,6 +35,7 @@ class Discord(Adapter):
         if not (token.isascii() and token.isprintable()) or " " in token:
             raise AdapterOff(f"DISCORD_TOKEN is not a token: copy it again from {PORTAL} → your application → Bot")
 
+        self._token = token
         from bot.adapters.discord.answering import Answering
         from bot.adapters.discord.connection import Connection
         from bot.adapters.discord.desk import Desk
@@ -113,6 +114,20 @@ class Discord(Adapter):
         if client is None:
             return None
         return await earlier(client, channel, limit, since, reader, content=self._desk.content)
+
+    async def examine(self) -> list[Examined]:
+        from bot.adapters.discord.commands import offered
+        from bot.adapters.discord.examining import examined
+
+        names = [*(command.name for command in offered(self.commands)), "parley"]
+        return await examined(
+            self._token, content=self.config.discord_content, guild_id=self.config.discord_guild, names=names
+        )
+
+    async def invite(self) -> str:
+        from bot.adapters.discord.examining import invited
+
+        return await invited(self._token)
 
     def link(self, channel: Channel, message_id: str) -> str:
         """The address of a message; nobody but their reader can open those in private."""

@@ -205,7 +205,7 @@ class Panel:
         channel = _scoped(place(interaction.channel, interaction.guild_id), scope)  # type: ignore[arg-type]
         if name == OWN:
             chosen = await self._here.chosen(channel)
-            return {"threads": chosen.threads, "roles": sorted(chosen.roles)}
+            return {"threads": chosen.threads, "roles": sorted(chosen.roles - self._here.roles)}
         return (await self._host.choices(channel)).get(LIMITS if name == _LIMITS else name, {})
 
     async def _refused(self, interaction: discord.Interaction, scope: str) -> str:

@@ -32,6 +32,8 @@ class Routes:
         add("GET", "/users/@me", self.me)
         add("GET", "/users/{user}", self.user)
         add("POST", "/users/@me/channels", self.open_dm)
+        add("GET", "/users/@me/guilds", self.guilds)
+        add("GET", "/guilds/{guild}/channels", self.channels)
         add("GET", "/applications/@me", self.application)
         add("GET", "/oauth2/applications/@me", self.application)
         add("GET", "/gateway", self.gateway)
@@ -103,6 +105,17 @@ class Routes:
         if guild is None:
             raise errors.unknown_guild()
         return 200, guild.payload()
+
+    async def guilds(self, call: Call, match: Match) -> Answer:
+        shown = [{"id": guild.id, "name": guild.name, "icon": None} for guild in self._discord.guilds.values()]
+        more: Json = {"owner": False, "permissions": "0", "features": [], "banner": None}
+        return 200, [each | more for each in shown if int(each["id"] or 0) > int(call.query.get("after", "0"))]
+
+    async def channels(self, call: Call, match: Match) -> Answer:
+        rooms = self._discord.rooms.values()
+        return 200, [
+            room.payload() for room in rooms if room.guild and room.guild.id == match["guild"] and not room.is_thread
+        ]
 
     async def member(self, call: Call, match: Match) -> Answer:
         guild, user = self._discord.guilds.get(match["guild"]), self._discord.people.get(match["user"])
