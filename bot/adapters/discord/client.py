@@ -40,7 +40,7 @@ LAUNCHES = 12  # attempts at a shard's first connection, 5 s apart
 IDENTIFY_PAUSE = 5.0  # seconds before every IDENTIFY but the first, as Discord wants it
 _TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=15)
 _MOST_EDITS = 500  # remembered, to tell an edit from a link's preview that comes after it
-_LAST_CALLS = 5.0  # seconds that calls may take when the client is closed
+_LAST_CALLS = 2.0  # seconds that calls may take when the client is closed
 _LONGEST_PAUSE = 4  # as a power of two: 16 s between attempts at a lost gateway
 
 
@@ -147,8 +147,11 @@ class Client(discord.AutoShardedClient):
 
     async def close(self) -> None:
         await self._silence.close()
-        if self._tasks:  # a call to Discord is not cut off
-            await asyncio.wait(self._tasks, timeout=_LAST_CALLS)
+        if self._tasks:  # a call to Discord is not cut off, unless it waits and waits
+            _, waiting = await asyncio.wait(self._tasks, timeout=_LAST_CALLS)
+            for task in waiting:
+                task.cancel()
+            await asyncio.gather(*waiting, return_exceptions=True)
         await super().close()
 
     async def setup_hook(self) -> None:
