@@ -1,6 +1,7 @@
 """One turn at a time in a channel, many channels at once. What platforms report comes in here, as the `Host`."""
 
 import asyncio
+import contextlib
 from collections import OrderedDict
 from collections.abc import Coroutine, Iterable, Mapping
 from dataclasses import replace
@@ -28,6 +29,7 @@ log = structlog.get_logger(__name__)
 RETRY_SECONDS = (5, 15, 30, *[45] * 160)
 EDIT_SECONDS = 120  # within which a question that is changed is answered again
 GONE = 1000  # deletions remembered, in case they have overtaken what they delete
+MOMENT_SECONDS = 2  # in which an answer that was shown whole is surely written down
 NOTICE_SECONDS = 60  # between two notices in one channel that too much is asked
 LAST_WORDS_SECONDS = 4  # for ending what is still running when the time to drain is over
 
@@ -202,6 +204,7 @@ class Dispatch:
         key, person = press.channel.key, press.person
         if press.action == "stop":
             return "" if await self.stop(press.channel, press.message_id, person) else NOT_YOURS
+        await self._written_down(press)
         given = await self._store.given(key, press.message_id)
         if given is None:
             return TOO_LATE
@@ -228,6 +231,13 @@ class Dispatch:
         )
         await self._hear(cleaned(asked), pressed=True)
         return ""
+
+    async def _written_down(self, press: Press) -> None:
+        """Whoever is quick presses a button before the answer that they see whole is written down, and waits for it."""
+        for running in self._waiting.of(press.channel):
+            if press.message_id in running.shown.values():
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(running.ended.wait(), MOMENT_SECONDS)
 
     async def _again(self, given: Given, press: Press) -> str:
         """Answer a question once more, in the place of the answer that is there."""
@@ -327,6 +337,8 @@ class Dispatch:
             running = waiting.running
         try:
             await waiting.turn(running)
+            if (afterwards := self._conversation.afterwards(running.message.channel)) is not None:
+                self._start(afterwards, "afterwards")
         except PostFailed as error:
             log.warning("an answer waits for its platform", heard=running.heard, reason=str(error))
             self._start(self._deliver_later(running.heard), "delivery", self._later)
@@ -334,6 +346,7 @@ class Dispatch:
             # The question stays in the inbox; the other channels and the next question here are not its victims.
             log.exception("a turn failed", heard=running.heard, platform=running.message.channel.platform)
         finally:
+            running.ended.set()
             self._waiting.done(waiting)
             self._begin_turns()
 

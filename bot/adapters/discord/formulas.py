@@ -32,8 +32,8 @@ async def illustrated(text: str) -> tuple[str, tuple[Attachment, ...]]:
     try:
         async with asyncio.timeout(SECONDS):
             drawn, picture = await asyncio.to_thread(_draw, [source for _, _, source in found])
-    except TimeoutError:
-        log.warning("formulas took too long to draw", formulas=len(found))
+    except Exception as error:  # noqa: BLE001 - an answer is not lost for its picture
+        log.warning("formulas could not be drawn", formulas=len(found), error=type(error).__name__)
         return text, ()
     if picture is None:
         return text, ()

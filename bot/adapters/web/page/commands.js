@@ -4,12 +4,10 @@ import { announce, find, icon, iconButton, make } from "./dom.js";
 import { FormView } from "./forms.js";
 import { strings } from "./strings.js";
 
-// The list above the text box. `onpick(command)` is called for the one that is chosen.
+// The list above the text box. `onpick(command)` is called for the one that is chosen, `ondismiss()` when none is.
 export class CommandMenu {
-  constructor({ text, onpick }) {
-    this.commands = [];
-    this.text = text;
-    this.onpick = onpick;
+  constructor({ text, onpick, ondismiss }) {
+    Object.assign(this, { text, onpick, ondismiss, commands: [] });
     this.list = find("commands");
     this.found = [];
     this.at = 0;
@@ -49,7 +47,10 @@ export class CommandMenu {
       this.at = (this.at + step + this.found.length) % this.found.length;
       this.#draw();
     } else if ((event.key === "Enter" && !event.shiftKey) || event.key === "Tab") this.#pick(this.found[this.at].name);
-    else if (event.key === "Escape") this.close();
+    else if (event.key === "Escape") {
+      this.close();
+      this.ondismiss();
+    }
     else return false;
     event.preventDefault();
     return true;

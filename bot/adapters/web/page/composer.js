@@ -3,7 +3,7 @@
 import * as api from "./api.js";
 import { CommandMenu, commandBar, spoken, wordsOf } from "./commands.js";
 import { announce, find, icon, iconButton, make } from "./dom.js";
-import { isPicture, isSound } from "./files.js";
+import { draggedFile, isDragged, isPicture, isSound } from "./files.js";
 import { excerpt, thumbnail, words } from "./quotes.js";
 import { Recorder } from "./recorder.js";
 import { sizeOf, strings } from "./strings.js";
@@ -23,7 +23,7 @@ export class Composer {
     this.chips = find("chips");
     this.problem = find("problem");
     this.input = find("files");
-    this.menu = new CommandMenu({ text: this.text, onpick: (command) => this.command(command) });
+    this.menu = new CommandMenu({ text: this.text, onpick: (command) => this.command(command), ondismiss: () => this.text.value === "/" && this.fill("") });
     this.recorder = new Recorder({
       onproblem: (sentence) => this.complain(sentence),
       onstate: (recording) => {
@@ -321,10 +321,18 @@ export class Composer {
     find("send").disabled = this.busy || !(this.draft.text.trim() || this.draft.files.length || this.draft.chosen);
   }
 
+  async #takeDragged(transfer) {
+    try {
+      this.attach([await draggedFile(transfer)]);
+    } catch (error) {
+      this.complain(error.message);
+    }
+  }
+
   #watchDrops() {
     const curtain = find("drop");
     let depth = 0; // enter and leave come for every element on the way
-    const carries = (event) => event.dataTransfer?.types.includes("Files");
+    const carries = (event) => event.dataTransfer?.types.includes("Files") || isDragged(event.dataTransfer);
     addEventListener("dragenter", (event) => {
       if (!carries(event)) return;
       event.preventDefault();
@@ -342,7 +350,12 @@ export class Composer {
       event.preventDefault();
       depth = 0;
       curtain.hidden = true;
-      this.attach([...event.dataTransfer.files]);
+      if (isDragged(event.dataTransfer)) this.#takeDragged(event.dataTransfer);
+      else this.attach([...event.dataTransfer.files]);
+    });
+    addEventListener("dragend", () => {
+      depth = 0;
+      curtain.hidden = true;
     });
   }
 }

@@ -103,6 +103,7 @@ export const strings = {
   caution: "Answers come from a language model and can be wrong. Check what matters.",
   tooMany: (most) => `A message may carry ${most} files. Send the others with the next one.`,
   tooLarge: (name, most) => `“${name}” is too large: a file may have ${most}.`,
+  fileGone: (name) => `“${name}” is not there any more.`,
   emptyFile: (name) => `“${name}” is empty. Choose another file.`,
   tooLong: (most) => `A message may have ${number.format(most)} characters. Attach the rest as a file.`,
   notStopped: "There was nothing left to stop.",
