@@ -421,3 +421,7 @@ async def test_a_long_conversation_can_be_followed_back(page: Page, server: Page
     await page.get_by_role("button", name="In reply to “Question 0”").click()
     await expect(page.locator("article.found .body")).to_have_text("Question 0")
     await expect(page.locator("article.found")).to_be_in_viewport()
+    # So does the address of a message.
+    await page.goto(server.adapter.link(first.question.channel, first.question.id))
+    await page.reload()
+    await expect(page.locator("article.found .body")).to_have_text("Question 0")

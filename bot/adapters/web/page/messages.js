@@ -128,7 +128,7 @@ export class Messages {
     if (!entry) return false;
     this.following = false;
     entry.article.scrollIntoView({ block: "center", behavior: calm.matches ? "instant" : "smooth" });
-    entry.article.classList.remove("found");
+    for (const found of this.list.querySelectorAll(".found")) found.classList.remove("found");
     requestAnimationFrame(() => entry.article.classList.add("found"));
     return true;
   }
