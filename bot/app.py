@@ -50,7 +50,8 @@ class Parley:
         self.server = Server(config.host, config.port, self.troubles, token)
         usable = {found.name: found.skill for found in skills if found.skill is not None}
         by_name = {adapter.name: adapter for adapter in adapters}
-        conversation = Conversation(store, usable, models, by_name, config.quotas)
+        tokens = config.context_tokens
+        conversation = Conversation(store, usable, models, by_name, config.quotas, tokens=tokens)
         self.dispatch = Dispatch(store, conversation, Load(running_in_community=config.community_turns_at_once))
         self.watchdog = Watchdog(conversation.cut_off)
         RUNNING.set_function(lambda: self.dispatch.running)

@@ -64,8 +64,45 @@ class Config(BaseSettings):
     azure_openai_api_key: SecretStr | None = Field(
         None, validation_alias="AZURE_OPENAI_API_KEY", description="Key of the Azure OpenAI resource"
     )
+    azure_openai_api_version: str = Field(
+        "",
+        validation_alias="AZURE_OPENAI_API_VERSION",
+        description="A version of Azure's classic interface, e.g. 2024-10-21; by default its v1 interface is used",
+    )
+    azure_tenant_id: str = Field(
+        "", validation_alias="AZURE_TENANT_ID", description="Tenant to sign in at for Azure OpenAI without a key"
+    )
+    azure_client_id: str = Field(
+        "", validation_alias="AZURE_CLIENT_ID", description="App, or managed identity, to sign in as"
+    )
+    azure_client_secret: SecretStr | None = Field(
+        None, validation_alias="AZURE_CLIENT_SECRET", description="Secret of that app"
+    )
+    azure_federated_token_file: str = Field(
+        "",
+        validation_alias="AZURE_FEDERATED_TOKEN_FILE",
+        description="Token of a Kubernetes workload, in place of a secret",
+    )
+    azure_authority_host: str = Field(
+        "https://login.microsoftonline.com",
+        validation_alias="AZURE_AUTHORITY_HOST",
+        description="Where to sign in (sovereign clouds)",
+    )
     hf_token: SecretStr | None = Field(
         None, validation_alias="HF_TOKEN", description="Hugging Face token, for its model router"
+    )
+    hf_url: str = Field(
+        "https://router.huggingface.co",
+        validation_alias="PARLEY_HF_URL",
+        description="Another server that speaks as Hugging Face's router does",
+    )
+    openrouter_api_key: SecretStr | None = Field(
+        None, validation_alias="OPENROUTER_API_KEY", description="Key for OpenRouter"
+    )
+    servers: SecretStr | None = Field(
+        None,
+        validation_alias="PARLEY_SERVERS",
+        description="Further model servers as NAME=ADDRESS, e.g. vllm=http://gpu:8000/v1, mine=https://KEY@host/v1",
     )
     chat_model: _Listed = Field(
         (), validation_alias="PARLEY_CHAT_MODEL", description="Model that chats; more than one: fallbacks"
@@ -85,6 +122,22 @@ class Config(BaseSettings):
     )
     moderate_model: _Listed = Field(
         (), validation_alias="PARLEY_MODERATE_MODEL", description="Model that screens what is asked and answered"
+    )
+    context_tokens: Annotated[int, Ge(1000), Le(500_000)] = Field(
+        16_000,
+        validation_alias="PARLEY_CONTEXT_TOKENS",
+        description="How many tokens of earlier conversation a model is shown; fewer for a small local model",
+    )
+    allowed_models: _Listed = Field(
+        (),
+        validation_alias="PARLEY_ALLOWED_MODELS",
+        description="Further models that moderators may choose, e.g. openai:gpt-6-astra, image=openai:gpt-image-2",
+    )
+    prices: str = Field(
+        "",
+        validation_alias="PARLEY_PRICES",
+        description='Prices in US dollars, as JSON or the path of a JSON or TOML file, e.g. {"openai:gpt-6-luna": '
+        '{"input": 0.1, "output": 0.5}}',
     )
     probe: bool = Field(
         True,
@@ -165,6 +218,55 @@ class Config(BaseSettings):
         validation_alias="PARLEY_DOLLARS_PER_DAY",
         description="Dollars spent on paid models for everybody in a day",
     )
+    teams_certificate: Path | None = Field(
+        None,
+        validation_alias="PARLEY_TEAMS_CERTIFICATE",
+        description="PEM file with the Teams app's certificate and its key, in place of the client secret",
+    )
+    teams_managed_identity: bool = Field(
+        False,
+        validation_alias="PARLEY_TEAMS_MANAGED_IDENTITY",
+        description="1: the Teams app is a managed identity of where Parley runs in Azure, and has no secret",
+    )
+    teams_moderators: _Listed = Field(
+        (),
+        validation_alias="PARLEY_TEAMS_MODERATORS",
+        description="Entra object ids of people who may change the bot's settings everywhere in Teams",
+    )
+    teams_sensitivity: str = Field(
+        "",
+        max_length=300,
+        validation_alias="PARLEY_TEAMS_SENSITIVITY",
+        description="Sensitivity shown with every answer in Teams, as NAME: what it means",
+    )
+    teams_name: str = Field(
+        "Parley",
+        min_length=1,
+        max_length=30,
+        validation_alias="PARLEY_TEAMS_NAME",
+        description="What the bot is called in its Teams app package",
+    )
+    teams_developer: str = Field(
+        "",
+        max_length=32,
+        validation_alias="PARLEY_TEAMS_DEVELOPER",
+        description="Who offers the bot, for its Teams app package",
+    )
+    teams_website: str = Field(
+        "",
+        validation_alias="PARLEY_TEAMS_WEBSITE",
+        description="Your page about the bot, for its Teams app package; beginning with https://",
+    )
+    teams_privacy_url: str = Field(
+        "",
+        validation_alias="PARLEY_TEAMS_PRIVACY_URL",
+        description="Your privacy statement, for the app package; by default /privacy on the website",
+    )
+    teams_terms_url: str = Field(
+        "",
+        validation_alias="PARLEY_TEAMS_TERMS_URL",
+        description="Your terms of use, for the app package; by default /terms on the website",
+    )
 
     # Special cases
     teams_anonymous: bool = Field(
@@ -201,6 +303,19 @@ class Config(BaseSettings):
         validation_alias="PARLEY_DISCORD_MODERATOR_ROLES",
         description="Ids of Discord roles whose members are moderators of the bot",
     )
+    teams_graph_url: str = Field(
+        "",
+        validation_alias="PARLEY_TEAMS_GRAPH_URL",
+        description="Where Microsoft Graph is; by default the one that belongs to where the Teams bot signs in",
+    )
+    identity_endpoint: str = Field(
+        "",
+        validation_alias="IDENTITY_ENDPOINT",
+        description="Where a managed identity is asked for; Azure sets it where it is needed",
+    )
+    identity_header: SecretStr | None = Field(
+        None, validation_alias="IDENTITY_HEADER", description="What a managed identity is asked with; Azure sets it"
+    )
     discord_api: str = Field(
         "",
         validation_alias="PARLEY_DISCORD_API",
@@ -215,9 +330,11 @@ class Config(BaseSettings):
         "voice_model",
         "embed_model",
         "moderate_model",
+        "allowed_models",
         "teams_tenants",
         "teams_service_hosts",
         "discord_moderator_roles",
+        "teams_moderators",
         mode="before",
     )
     @classmethod
@@ -227,7 +344,15 @@ class Config(BaseSettings):
         return value
 
     @field_validator(
-        "discord_token", "teams_app_password", "openai_api_key", "azure_openai_api_key", "hf_token", mode="before"
+        "discord_token",
+        "teams_app_password",
+        "openai_api_key",
+        "azure_openai_api_key",
+        "azure_client_secret",
+        "hf_token",
+        "openrouter_api_key",
+        "servers",
+        mode="before",
     )
     @classmethod
     def _strip(cls, value: object) -> object:
@@ -236,13 +361,49 @@ class Config(BaseSettings):
         return (text.strip() or None) if isinstance(text, str) else value
 
     @field_validator(
-        "openai_base_url", "azure_openai_endpoint", "teams_openid_url", "teams_login_url", "discord_api", mode="after"
+        "openai_base_url",
+        "azure_openai_endpoint",
+        "azure_authority_host",
+        "hf_url",
+        "teams_openid_url",
+        "teams_login_url",
+        "teams_graph_url",
+        "teams_website",
+        "teams_privacy_url",
+        "teams_terms_url",
+        "discord_api",
+        mode="after",
     )
     @classmethod
     def _is_address(cls, value: str) -> str:
         value = value.strip().rstrip("/")
         if value and not value.startswith(("http://", "https://")):
             raise ValueError("has to be a whole address, beginning with http:// or https://")
+        return value
+
+    @field_validator("servers", mode="after")
+    @classmethod
+    def _are_servers(cls, value: SecretStr | None) -> SecretStr | None:
+        from bot.models.servers import read_servers
+
+        read_servers(value.get_secret_value() if value else "")
+        return value
+
+    @field_validator("prices", mode="after")
+    @classmethod
+    def _are_prices(cls, value: str) -> str:
+        from bot.models.prices import read_prices
+
+        read_prices(value)
+        return value
+
+    @field_validator("allowed_models", mode="after")
+    @classmethod
+    def _are_models(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for entry in value:
+            role, _, name = entry.rpartition("=")
+            if role not in ("", "chat", "vision", "image", "speech", "voice") or not all(name.partition(":")):
+                raise ValueError("has to list SERVER:MODEL, or ROLE=SERVER:MODEL such as image=openai:gpt-image-2")
         return value
 
     @field_validator("folder", mode="after")

@@ -7,7 +7,7 @@ import contextlib
 import json
 import secrets
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Coroutine, Mapping
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -20,10 +20,12 @@ from bot.asking import CUT_OFF, Asking, settings_key
 from bot.budget import Quotas, Seldom
 from bot.delivery import Answer, Delivery, nonce_of
 from bot.errors import UserError
+from bot.memory import TOKENS, Memory
 from bot.messages import Attachment, Button, Channel, Keep, Message, Person, Reply
 from bot.metrics import SECONDS, TURNS
 from bot.models import Models, TurnModels, Usage
 from bot.policy import LIMITS, Lowered, choice_of, settings_of
+from bot.prompting import as_said, with_marks
 from bot.routing import FALLBACK, choose
 from bot.skill import Skill
 from bot.turns import Once, Running, Tally, packed
@@ -61,12 +63,15 @@ class Conversation:
         models: Models,
         adapters: Mapping[str, Adapter],
         quotas: Quotas | None = None,
+        *,
+        tokens: int = TOKENS,
     ) -> None:
         self._store = store
         self._skills = skills
         self._models = models
         self._adapters = adapters
-        self._asking = Asking(store, skills, adapters)
+        self._memory = Memory(store, tokens)
+        self._asking = Asking(store, self._memory, skills, adapters)
         self._told = Seldom(NOTICE_SECONDS)
         self.allowance = Allowance(store, quotas)
 
@@ -129,6 +134,7 @@ class Conversation:
             answer.add_sentence(f"Something went wrong on my side (reference {reference}).")
         await models.close()
         answer.settle()
+        await delivery.fit()
         if outcome == "answered" and bill.used and not running.message.private:
             answer.buttons.extend(ANSWERED)
         answer.footers.extend(notice for notice in models.notices if notice not in answer.footers)
@@ -144,6 +150,28 @@ class Conversation:
         await self._deliver(running.heard, message, delivery)
         SECONDS.labels(message.channel.platform).observe(time.monotonic() - began)
         TURNS.labels(message.channel.platform, outcome).inc()
+
+    def afterwards(self, channel: Channel) -> Coroutine[None, None, None] | None:
+        """What is left to do in a channel after an answer, when nobody waits for it; `None` for nothing."""
+        return self._summarise(channel) if self._memory.due(channel) and not self._models.notices else None
+
+    async def _summarise(self, channel: Channel) -> None:
+        """Summarise what has grown too long to be shown to models, on the bill of the community."""
+        bill, nobody = Tally(), Message("", channel, Person("", ""), "", datetime.now(UTC))
+        spending = await self.allowance.spending(nobody, await self._lowered(channel))
+
+        async def leave(guess: Usage) -> None:
+            spending.hold(guess, self._models.reserve(guess))
+
+        def used(usage: Usage) -> None:
+            usage = replace(usage, cost=self._models.cost(usage))
+            bill.add(usage)
+            spending.spend(usage)
+
+        try:
+            await self._memory.summarise(channel, self._models.for_turn(record=used, before=leave), bill)
+        finally:
+            spending.settle()
 
     async def refusal(self, message: Message) -> str:
         """Count a turn of its author; or count nothing, and say why there is none now."""
@@ -238,7 +266,7 @@ class Conversation:
             ),
             Line(
                 "user",
-                _with_marks(message.text, message.attachments),
+                as_said(message, bill.documents),
                 message.id,
                 message.author.id,
                 message.author.name,
@@ -246,7 +274,7 @@ class Conversation:
             ),
         ]
         if not answer.empty:
-            said.append(Line("assistant", _with_marks(answer.text, answer.attachments), f"re:{message.id}"))
+            said.append(Line("assistant", with_marks(answer.text, answer.attachments), f"re:{message.id}"))
         files = [
             File(f"{heard}-{number}", each.name, each.media_type, each.data, each.alt)
             for number, each in enumerate(answer.attachments)
@@ -355,10 +383,3 @@ def _offer(heard: int, message: Message, answer: Answer, keeper: str) -> Offer:
         ),
         keeper if answer.kept else "",
     )
-
-
-def _with_marks(text: str, attachments: Sequence[Attachment]) -> str:
-    """What was said, with a mark for each file that came with it, as a reader of the channel sees them."""
-    kinds = {"image": "picture", "audio": "voice note", "video": "video"}
-    marks = [f"[{kinds.get(each.kind, 'file')}: {each.alt or each.name}]" for each in attachments]
-    return "\n".join([text, *marks]).strip()

@@ -337,6 +337,8 @@ class Dispatch:
             running = waiting.running
         try:
             await waiting.turn(running)
+            if (afterwards := self._conversation.afterwards(running.message.channel)) is not None:
+                self._start(afterwards, "afterwards")
         except PostFailed as error:
             log.warning("an answer waits for its platform", heard=running.heard, reason=str(error))
             self._start(self._deliver_later(running.heard), "delivery", self._later)

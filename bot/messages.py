@@ -31,7 +31,8 @@ class Person:
     """Somebody who writes in a channel, as the platform vouches for them.
 
     `operator` is who runs this installation, at its own page or terminal: nobody sets limits to them.
-    `new` says that the platform has known them for less than a week.
+    `new` says that the platform has known them for less than a week. `locale` is a language tag (`en-GB`), `timezone`
+    an IANA name (`Europe/Lisbon`), each empty where the platform does not tell.
     """
 
     id: str
@@ -41,6 +42,7 @@ class Person:
     locale: str = ""
     operator: bool = False
     new: bool = False
+    timezone: str = ""
 
 
 @dataclass(frozen=True, slots=True)

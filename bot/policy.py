@@ -7,6 +7,7 @@ from pydantic import Field, ValidationError
 
 from bot.errors import UserError
 from bot.forms import fill
+from bot.log import redact
 from bot.messages import Message, Person
 from bot.skill import Settings, Skill
 
@@ -50,6 +51,12 @@ def choice_of(person: Person, skill: Skill[Any, Any] | Literal[""] | None, chose
     checked = {name: value for name, value in chosen.items() if name != "enabled"}
     settings = fill(skill.settings_type, given=checked)
     values = settings.model_dump(include=set(checked))
+    for name, value in values.items():
+        if isinstance(value, str) and redact(value) != value:
+            raise UserError(
+                f"“{name}” holds something like a key or a password. Please leave it out: whoever talks to me could "
+                "get it out of me."
+            )
     if "enabled" in chosen:
         values["enabled"] = bool(chosen["enabled"])
     return values

@@ -9,6 +9,7 @@ from pydantic import TypeAdapter
 
 from bot.budget import stand_in
 from bot.markup import clean, clean_name
+from bot.media import Document
 from bot.messages import Attachment, Keep, Message, Quote
 from bot.metrics import MODEL_CALLS, TOKENS
 from bot.models import Usage
@@ -99,12 +100,13 @@ class Running:
 
 
 class Tally:
-    """What one answer has used, which skill gave it, and which one kept something with it."""
+    """What one answer has used and read, which skill gave it, and which one kept something with it."""
 
     def __init__(self) -> None:
         self.skill = ""
         self.keeper = ""
         self._kept: Keep | None = None
+        self.documents: list[Document] = []
         self.used: list[Bill] = []
 
     def keep(self, kept: Keep, skill: str) -> None:

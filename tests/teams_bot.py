@@ -2,15 +2,22 @@
 
 import asyncio
 import contextlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from types import TracebackType
 from typing import Any, Self
 
 from aiohttp import web
 
 from bot.adapters.teams import Teams
+from bot.commands import commands_of
 from bot.config import load_config
-from bot.messages import Channel, Message, Person
+from bot.conversation import Conversation
+from bot.discovery import find_skills
+from bot.dispatch import Dispatch
+from bot.errors import UserError
+from bot.messages import Channel, Message, Person, Press
+from bot.models import Provider
+from bot.testing import models_of
 from storage import Store
 from tests.fakes.teams import FakeTeams
 
@@ -23,6 +30,10 @@ class Notes:
         self.edited_: list[Message] = []
         self.deleted_: list[tuple[Channel, list[str]]] = []
         self.stopped: list[tuple[str, str]] = []
+        self.presses: list[Press] = []
+        self.says = ""
+        self.set_: dict[str, dict[str, Any]] = {}
+        self.configured: list[tuple[str, str, dict[str, Any], bool]] = []
         self.fails: Exception | None = None
         self.open = asyncio.Event()  # while it is not set, storing takes its time
         self.open.set()
@@ -47,19 +58,40 @@ class Notes:
         self.stopped.append((message_id, person.id))
         return True
 
+    async def pressed(self, press: Press) -> str:
+        self.presses.append(press)
+        return self.says
+
+    async def choices(self, channel: Channel) -> Mapping[str, Mapping[str, Any]]:
+        return self.set_
+
+    async def configure(
+        self, channel: Channel, person: Person, skill: str, chosen: Mapping[str, Any], *, everywhere: bool = False
+    ) -> None:
+        if not person.moderator:
+            raise UserError("Only a moderator can change this.")
+        if chosen.get("most", 0) > 4:
+            raise UserError("“most” has to be a whole number from 1 to 4.")
+        self.configured.append((channel.settings_id, skill, dict(chosen), everywhere))
+
     @property
     def last(self) -> Message:
         return self.heard_[-1]
 
 
 class TeamsBot:
-    """Parley's Teams side, started on a free port and known to `teams`."""
+    """Parley's Teams side, started on a free port and known to `teams`; with a `model`, the whole of it."""
 
-    def __init__(self, teams: FakeTeams, store: Store, **settings: Any) -> None:
+    def __init__(self, teams: FakeTeams, store: Store, *, model: Provider | None = None, **settings: Any) -> None:
         self.teams = teams
         self.config = load_config(port=0, **(teams.settings() | settings))
         self.adapter = Teams(self.config, store)
         self.notes = Notes()
+        self.skills = {found.name: found.skill for found in find_skills() if found.skill}
+        self.adapter.commands = commands_of(self.skills.values())
+        self.core: Dispatch | None = None
+        if model is not None:
+            self.core = Dispatch(store, Conversation(store, self.skills, models_of(model), {"teams": self.adapter}))
         self._runner: web.AppRunner | None = None
         self._running: asyncio.Task[None] | None = None
 
@@ -70,7 +102,7 @@ class TeamsBot:
         await self._runner.setup()
         await web.TCPSite(self._runner, "127.0.0.1", 0).start()
         self.teams.bot_url = f"http://127.0.0.1:{self._runner.addresses[0][1]}/api/messages"
-        self._running = asyncio.create_task(self.adapter.run(self.notes))
+        self._running = asyncio.create_task(self.adapter.run(self.core or self.notes))
         await asyncio.sleep(0)  # it listens from its first step on
         return self
 
@@ -84,6 +116,8 @@ class TeamsBot:
     async def stop(self) -> None:
         """End the adapter; its server still answers."""
         assert self._running is not None
+        if self.core is not None:
+            await self.core.drain(0)
         self._running.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await self._running

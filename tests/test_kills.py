@@ -163,7 +163,7 @@ class Teams(Place):
         assert answered.status in (200, 202)
 
     def seen(self) -> list[str]:
-        return [shown.text for shown in self.teams.answers(self.conversation)]
+        return [shown.text for shown in self.teams.answers(self.conversation) if shown.text]  # the rest are buttons
 
     async def until(self, true: Callable[[], bool]) -> None:
         await self.teams.until(true, within=DEADLINE)

@@ -240,18 +240,6 @@ async def test_who_adds_the_bot_again_is_greeted_again(teams: FakeTeams, bot: Te
     await teams.until(lambda: len(teams.answers(group)) == 2)
 
 
-async def test_feedback_is_taken_and_other_requests_are_declined(teams: FakeTeams, bot: TeamsBot) -> None:
-    ada = teams.person("Ada")
-    chat = teams.personal(ada)
-
-    feedback = await teams.invoke(chat, ada, "message/submitAction", {"actionName": "feedback"})
-    dialog = await teams.invoke(chat, ada, "task/fetch", {})
-
-    assert (feedback.status, json.loads(feedback.body)) == (200, {})
-    assert dialog.status == 501
-    assert json.loads(dialog.body)["error"]["code"] == "NotImplemented"
-
-
 async def test_stop_ends_the_answer_that_is_being_written(teams: FakeTeams, bot: TeamsBot) -> None:
     ada = teams.person("Ada")
     chat = teams.personal(ada)

@@ -38,12 +38,13 @@ def ada(teams: FakeTeams) -> Person:
 
 @pytest.fixture
 def chat(teams: FakeTeams, ada: Person) -> Conversation:
-    return teams.personal(ada)
+    """A group chat, where answers grow by being edited; for what is streamed see test_teams_streams.py."""
+    return teams.group("A group", ada)
 
 
 @pytest.fixture
 async def heard(teams: FakeTeams, bot: TeamsBot, ada: Person, chat: Conversation) -> Message:
-    """Ada's question in her chat, which waits for an answer."""
+    """Ada's question, which waits for an answer."""
     answered = await teams.say(chat, ada, "draw a fox")
     assert answered.status == 202
     return bot.notes.last
@@ -179,7 +180,7 @@ async def test_a_picture_is_made_to_fit(
     assert max(Image.open(io.BytesIO(file.data)).size) <= 1024
 
 
-async def test_a_small_file_comes_along_and_a_large_one_is_told_of(
+async def test_a_short_text_is_shown_and_what_cannot_be_given_in_a_group_is_told_of(
     teams: FakeTeams, bot: TeamsBot, heard: Message, chat: Conversation
 ) -> None:
     small = Attachment("notes.txt", "text/plain", b"a fox")
@@ -189,7 +190,8 @@ async def test_a_small_file_comes_along_and_a_large_one_is_told_of(
     await say(bot, heard, Reply("Here:", (small, large, broken)))
 
     _, notes, song, fox = teams.answers(chat)
-    assert [(file.name, file.data) for file in notes.files] == [("notes.txt", b"a fox")]
+    assert notes.text == "**notes.txt**\n\n```\na fox\n```"
+    assert "personal chat" in song.text
     assert "song.wav" in song.text
     assert "200 kB" in song.text
     assert "fox.png" in fox.text

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import Coroutine, Iterable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -13,10 +14,11 @@ from bot.adapters.teams.addresses import Addresses
 from bot.adapters.teams.bearer import Bearer, SignInFailed
 from bot.adapters.teams.connector import Connector
 from bot.adapters.teams.gate import Gate, cloud_root
+from bot.adapters.teams.graph import Graph, graph_root
 from bot.adapters.teams.hosts import Hosts, is_loopback, parse
 from bot.adapters.teams.keys import Keys
 from bot.adapters.teams.wire import Wire
-from bot.messages import Attachment, Channel, Reply
+from bot.messages import Attachment, Channel, Person, Reply
 
 if TYPE_CHECKING:
     from bot.config import Config
@@ -35,7 +37,9 @@ _LIMITS = Limits(
     typing=4.0,
     once=False,
     resends=True,
+    buttons=8,
 )
+_CHAT = replace(_LIMITS, pace=1.5, typing=0.0)  # what is streamed shows by itself that it is being written
 _LOOK_EVERY = 60.0
 
 
@@ -49,9 +53,17 @@ class Teams(Adapter):
         self.anonymous = _is_anonymous(config)
         # botbuilder takes a second to import: only who uses it waits for it.
         from bot.adapters.teams.cloud import Cloud
+        from bot.adapters.teams.consent import Consents
+        from bot.adapters.teams.credentials import credentials_of
         from bot.adapters.teams.downloads import Downloads
+        from bot.adapters.teams.files import Files
         from bot.adapters.teams.hearing import Hearing
         from bot.adapters.teams.ingress import PATH, Ingress
+        from bot.adapters.teams.invokes import Invokes
+        from bot.adapters.teams.menus import Menus
+        from bot.adapters.teams.people import People
+        from bot.adapters.teams.sending import Sending
+        from bot.adapters.teams.settings import SettingsDialog
         from bot.adapters.teams.showing import Showing
 
         self._path = PATH
@@ -61,16 +73,13 @@ class Teams(Adapter):
         root = cloud_root((openid.host or "") if openid else "")
         self._keys: Keys | None = None
         self._bearer: Bearer | None = None
-        if not self.anonymous and config.teams_app_password is not None:
+        self._graph: Graph | None = None
+        if not self.anonymous:
+            credentials = credentials_of(config)
             self._keys = Keys(config.teams_openid_url, self._wire)
-            self._bearer = Bearer(
-                self._wire,
-                login_url=config.teams_login_url,
-                tenant=config.teams_tenant_id,
-                app_id=config.teams_app_id,
-                secret=config.teams_app_password,
-                scope=f"{root}/.default",
-            )
+            self._bearer = Bearer(self._wire, credentials, f"{root}/.default")
+            if graph := graph_root(config.teams_graph_url, config.teams_login_url):
+                self._graph = Graph(self._wire, Bearer(self._wire, credentials, f"{graph}/.default"), graph)
         gate = Gate(
             app_id=config.teams_app_id,
             issuer=root,
@@ -79,10 +88,18 @@ class Teams(Adapter):
             hosts=hosts,
         )
         addresses = Addresses(store)
-        cloud = Cloud(Connector(self._wire, hosts, self._bearer))
-        self._showing = Showing(cloud, addresses, hosts, store)
-        self._hearing = Hearing(addresses, hosts, self._showing, self._greet)
-        self._downloads = Downloads(self._wire, hosts, self._bearer)
+        connector = Connector(self._wire, hosts, self._bearer)
+        cloud = Cloud(connector)
+        sending = Sending(cloud, addresses, hosts)
+        consents = Consents(sending, self._wire, hosts)
+        files = Files(sending, store, consents)
+        self._showing = Showing(sending, addresses, files, self._canceled, sensitivity=config.teams_sensitivity)
+        people = People(connector, self._graph, config.teams_moderators)
+        menus = Menus(people, addresses, connector, lambda: self.commands)
+        settings = SettingsDialog(people, addresses, lambda: self.commands)
+        invokes = Invokes(people, addresses, menus, settings, consents, self._start)
+        self._hearing = Hearing(addresses, hosts, self._showing, people, invokes, self._tell)
+        self._downloads = Downloads(self._wire, hosts, self._bearer, self._graph)
         self._ingress = Ingress(gate, cloud, self._hearing.turn, anonymous=self.anonymous)
         self._background: set[asyncio.Task[None]] = set()
 
@@ -100,7 +117,7 @@ class Teams(Adapter):
         return self._bearer.trouble if self._keys.usable else "the Bot Framework's signing keys are not there"
 
     def limits(self, channel: Channel) -> Limits:
-        return _LIMITS
+        return _CHAT if channel.kind == "direct" else _LIMITS
 
     def routes(self) -> Iterable[web.AbstractRouteDef]:
         return (web.route("*", self._path, self._ingress.receive),)
@@ -122,6 +139,8 @@ class Teams(Adapter):
             await asyncio.gather(*self._background, return_exceptions=True)
             if self._keys is not None:
                 await self._keys.close()
+            if self._graph is not None:
+                await self._graph.close()
             await self._wire.close()
 
     async def post(self, channel: Channel, reply: Reply, *, answers: str, nonce: str) -> str:
@@ -139,8 +158,13 @@ class Teams(Adapter):
     async def typing(self, channel: Channel) -> None:
         await self._showing.typing(channel)
 
-    def _greet(self, channel: Channel, text: str) -> None:
-        self._start(self._showing.greet(channel, text))
+    def _tell(self, channel: Channel, text: str, suggestions: tuple[str, ...]) -> None:
+        self._start(self._showing.tell(channel, text, suggestions))
+
+    async def _canceled(self, channel: Channel, message_id: str) -> None:
+        """The person in this chat pressed Teams' own stop button."""
+        if self._hearing.host is not None:
+            await self._hearing.host.stop(channel, message_id, Person("", "", moderator=True))
 
     def _start(self, work: Coroutine[Any, Any, None]) -> None:
         """Do this apart from what is going on; it tells of its own failures."""
@@ -158,18 +182,20 @@ class Teams(Adapter):
 
 def _is_anonymous(config: "Config") -> bool:
     """Whether to run without credentials. Raises `AdapterOff` with what to set."""
+    proven = (config.teams_app_password, config.teams_certificate, config.teams_managed_identity or None)
     given = {
         "TEAMS_APP_ID": bool(config.teams_app_id.strip()),
-        "TEAMS_APP_PASSWORD": config.teams_app_password is not None,
+        "TEAMS_APP_PASSWORD": any(each is not None for each in proven),
         "TEAMS_TENANT_ID": bool(config.teams_tenant_id.strip()),
     }
     if all(given.values()):
         for name, address in (
             ("PARLEY_TEAMS_OPENID_URL", config.teams_openid_url),
             ("PARLEY_TEAMS_LOGIN_URL", config.teams_login_url),
+            ("PARLEY_TEAMS_GRAPH_URL", config.teams_graph_url or "https://"),
         ):
             url = parse(address)
-            if url is None or (url.scheme != "https" and not is_loopback(url.host)):
+            if address != "https://" and (url is None or (url.scheme != "https" and not is_loopback(url.host))):
                 raise AdapterOff(f"{name} must be an address that begins with https://")
         return False
     if config.teams_anonymous:

@@ -28,6 +28,7 @@ class Address:
     bot_name: str
     gone: bool = False
     welcomed: bool = False
+    team: str = ""
 
 
 class Addresses:
@@ -36,6 +37,8 @@ class Addresses:
     def __init__(self, store: "Store") -> None:
         self._store = store
         self._known: OrderedDict[str, Address] = OrderedDict()
+        self._teams: OrderedDict[str, bool] = OrderedDict()
+        self._styles: OrderedDict[str, str] = OrderedDict()
         self._writing = asyncio.Lock()
 
     async def find(self, channel: Channel) -> Address | None:
@@ -68,6 +71,61 @@ class Addresses:
             await self._write(channel, replace(address, welcomed=True))
             return True
 
+    async def reaches(self, channel: Channel, address: Address) -> bool:
+        """Whether the bot is in this conversation; of a channel, whether it is known to be in its team."""
+        known = await self.find(channel)
+        if known is not None:
+            return not known.gone
+        if not address.team:
+            return False
+        team = await self._store.noted("teams", _team(channel.tenant, address.team))
+        return bool(team and team.get("in"))
+
+    async def belongs(self, tenant: str, team: str, *, there: bool) -> None:
+        """The bot is in this team, or no longer."""
+        name = _team(tenant, team)
+        if self._teams.get(name) != there:
+            await self._store.note("teams", name, {"in": there})
+            self._teams[name] = there
+            while len(self._teams) > _KEPT:
+                self._teams.popitem(last=False)
+
+    async def choose(self, channel: Channel, style: str) -> None:
+        """How this channel wants its answers: in the question's thread, or as new posts."""
+        await self._store.note("teams", _style(channel), {"style": style})
+        self._styles[_style(channel)] = style
+
+    async def chosen(self, channel: Channel) -> str:
+        """What was chosen for this channel; empty for nothing."""
+        name = _style(channel)
+        style = self._styles.get(name)
+        if style is None:
+            noted = await self._store.noted("teams", name)
+            style = self._styles[name] = str(noted.get("style", "")) if noted else ""
+            while len(self._styles) > _KEPT:
+                self._styles.popitem(last=False)
+        return style
+
+    async def moved(self, channel: Channel, message_id: str) -> None:
+        """An answer from this thread was shown as a post of its own in the channel around it."""
+        await self._store.note("teams", _place(channel, message_id), {"conversation": channel.parent})
+        post = f"{channel.parent};messageid={message_id}"
+        await self._store.note("teams", f"origin {channel.tenant} {post}", {"channel": channel.id})
+
+    async def place(self, channel: Channel, message_id: str) -> str:
+        """The conversation that this message of the bot's is really in."""
+        if channel.kind != "thread" or not await self.chosen(channel):
+            return channel.id
+        noted = await self._store.noted("teams", _place(channel, message_id))
+        return str(noted["conversation"]) if noted else channel.id
+
+    async def origin(self, channel: Channel) -> Channel:
+        """The thread that an answer came from, where it is shown as a post of its own in this one."""
+        if channel.kind != "thread" or not await self.chosen(channel):
+            return channel
+        noted = await self._store.noted("teams", f"origin {channel.tenant} {channel.id}")
+        return replace(channel, id=str(noted["channel"])) if noted else channel
+
     async def close(self, channel: Channel) -> None:
         """The bot is no longer in this conversation."""
         async with self._writing:
@@ -89,6 +147,18 @@ class Addresses:
 
 def _name(channel: Channel) -> str:
     return f"conversation {channel.tenant} {channel.id}"
+
+
+def _team(tenant: str, team: str) -> str:
+    return f"team {tenant} {team}"
+
+
+def _place(channel: Channel, message_id: str) -> str:
+    return f"place {channel.tenant} {channel.id} {message_id}"
+
+
+def _style(channel: Channel) -> str:
+    return f"replies {channel.tenant} {channel.settings_id}"
 
 
 def _read(noted: dict[str, Any]) -> Address:

@@ -8,8 +8,8 @@ from collections.abc import Callable
 import aiohttp
 import orjson
 import structlog
-from pydantic import SecretStr
 
+from bot.adapters.teams.credentials import Credentials
 from bot.adapters.teams.wire import Wire, read_limited
 
 __all__ = ["Bearer", "SignInFailed"]
@@ -30,23 +30,13 @@ class SignInFailed(Exception):
 
 
 class Bearer:
-    """Signs in with the app's client secret."""
+    """A token for one scope, by whatever credentials there are."""
 
     def __init__(
-        self,
-        wire: Wire,
-        *,
-        login_url: str,
-        tenant: str,
-        app_id: str,
-        secret: SecretStr,
-        scope: str,
-        clock: Callable[[], float] = time.monotonic,
+        self, wire: Wire, credentials: Credentials, scope: str, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._wire = wire
-        self._address = f"{login_url}/{tenant}/oauth2/v2.0/token"
-        self._app_id = app_id
-        self._secret = secret
+        self._credentials = credentials
         self._scope = scope
         self._clock = clock
         self._token = ""
@@ -73,15 +63,17 @@ class Bearer:
             self._token = ""
 
     async def _sign_in(self) -> tuple[str, float]:
-        form = {
-            "grant_type": "client_credentials",
-            "client_id": self._app_id,
-            "client_secret": self._secret.get_secret_value(),
-            "scope": self._scope,
-        }
+        asking = await self._credentials.asking(self._scope)
         try:
             session = await self._wire.trusted()
-            async with session.post(self._address, data=form, allow_redirects=False) as response:
+            async with session.request(
+                asking.method,
+                asking.address,
+                data=asking.form,
+                params=asking.query,
+                headers=asking.headers,
+                allow_redirects=False,
+            ) as response:
                 body = await read_limited(response, _LARGEST)
                 status = response.status
         except (aiohttp.ClientError, OSError, ValueError) as error:
@@ -93,7 +85,7 @@ class Bearer:
                 "Teams credentials were refused",
                 status=status,
                 code=code.group().decode() if code else "",
-                remedy="check TEAMS_APP_ID, TEAMS_APP_PASSWORD and TEAMS_TENANT_ID; the secret may have expired",
+                remedy=self._credentials.remedy,
             )
             raise SignInFailed("the credentials were refused", final=True)
         try:

@@ -1,13 +1,15 @@
 """Files that people sent: the bot's token goes only to Teams' own hosts, and never along with a redirect."""
 
 import asyncio
+from collections.abc import Callable
 
 import aiohttp
 import structlog
 from yarl import URL
 
 from bot.adapters.teams.bearer import Bearer, SignInFailed
-from bot.adapters.teams.events import DOWNLOAD, SERVICE
+from bot.adapters.teams.events import DOWNLOAD, GRAPH, SERVICE
+from bot.adapters.teams.graph import Graph
 from bot.adapters.teams.hosts import Hosts, parse
 from bot.adapters.teams.wire import Wire, read_limited
 from bot.errors import UserError
@@ -18,6 +20,10 @@ __all__ = ["Downloads"]
 log = structlog.get_logger(__name__)
 
 _DEADLINE = 20.0
+_NOT_ALLOWED = (
+    "Teams does not let me read “{}” here. Send it to me in a personal chat, or ask whoever runs this bot to let it "
+    "read the files of this team (see “Permissions” in its Teams guide)."
+)
 _MOST_HOPS = 3
 _SLOW = aiohttp.ClientTimeout(total=None, sock_connect=5, sock_read=5)
 
@@ -25,21 +31,28 @@ _SLOW = aiohttp.ClientTimeout(total=None, sock_connect=5, sock_read=5)
 class Downloads:
     """Reads received attachments."""
 
-    def __init__(self, wire: Wire, hosts: Hosts, bearer: Bearer | None) -> None:
+    def __init__(self, wire: Wire, hosts: Hosts, bearer: Bearer | None, graph: Graph | None = None) -> None:
         self._wire = wire
         self._hosts = hosts
         self._bearer = bearer
+        self._graph = graph
 
     async def read(self, attachment: Attachment, limit: int) -> bytes:
         """The bytes of a received file. Raises `UserError` above `limit` bytes and when it cannot be had."""
         name = attachment.name
-        own = attachment.source.startswith(SERVICE)
-        url = parse(attachment.source.removeprefix(SERVICE if own else DOWNLOAD))
+        own, kept = attachment.source.startswith(SERVICE), attachment.source.startswith(GRAPH)
+        url = parse(attachment.source.removeprefix(GRAPH if kept else SERVICE if own else DOWNLOAD))
+        if kept:
+            url = self._graph.content_of(url) if self._graph is not None and url is not None else None
+            if url is None:
+                raise UserError(_NOT_ALLOWED.format(name))
         if url is None:
             raise UserError(f"Teams gave no address for “{name}” that can be read. Please send it again.")
         try:
             async with asyncio.timeout(_DEADLINE):
-                status, body = await self._get(url, with_token=own, limit=limit)
+                bearer = self._graph.bearer if kept and self._graph else self._bearer if own else None
+                trusts = self._graph.trusts if kept and self._graph else self._hosts.trusts
+                status, body = await self._get(url, bearer, trusts, limit=limit)
         except TimeoutError:
             raise UserError(f"“{name}” did not arrive in time. Please send it again, or something smaller.") from None
         except _TooLarge:
@@ -48,6 +61,8 @@ class Downloads:
         except (aiohttp.ClientError, OSError, SignInFailed) as error:
             log.warning("a file could not be fetched", host=url.host, error=type(error).__name__)
             raise UserError(f"“{name}” could not be fetched from Teams just now. Please try again.") from None
+        if kept and status in (401, 403):
+            raise UserError(_NOT_ALLOWED.format(name))
         if status in (401, 403, 404, 410):
             raise UserError(f"Teams no longer gives out “{name}”. Please send it again.")
         if status != 200:
@@ -55,17 +70,19 @@ class Downloads:
             raise UserError(f"“{name}” could not be fetched from Teams just now. Please try again.")
         return body
 
-    async def _get(self, url: URL, *, with_token: bool, limit: int) -> tuple[int, bytes]:
+    async def _get(
+        self, url: URL, bearer: Bearer | None, trusts: Callable[[URL], bool], *, limit: int
+    ) -> tuple[int, bytes]:
         renewed = False
         hops = 0
         while True:
-            trusted = self._hosts.trusts(url)
+            trusted = trusts(url) or self._hosts.trusts(url)
             if not trusted and url.scheme != "https":
                 raise OSError("files are fetched over https only")
             headers = {"Accept-Encoding": "identity"}
             token = ""
-            if with_token and trusted and self._bearer is not None:
-                token = await self._bearer.token()
+            if bearer is not None and trusts(url):
+                token = await bearer.token()
                 headers["Authorization"] = f"Bearer {token}"
             session = await (self._wire.trusted() if trusted else self._wire.outside())
             async with session.get(url, headers=headers, allow_redirects=False, timeout=_SLOW) as response:
@@ -73,11 +90,11 @@ class Downloads:
                     following = parse(str(url.join(URL(response.headers.get("Location", "")))))
                     if following is None:
                         raise OSError("redirected to nowhere")
-                    url, with_token, hops = following, False, hops + 1
+                    url, bearer, hops = following, None, hops + 1
                     continue
-                if response.status == 401 and token and self._bearer is not None and not renewed:
+                if response.status == 401 and token and bearer is not None and not renewed:
                     renewed = True
-                    self._bearer.forget(token)
+                    bearer.forget(token)
                     continue
                 if response.status != 200:
                     return response.status, b""

@@ -1,8 +1,11 @@
 """From what Teams sends to what was said: botbuilder's activities in, the bot's values out."""
 
 import mimetypes
+import re
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
+from html import unescape
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -15,22 +18,31 @@ from bot.messages import Attachment, Channel, Message, Person, Quote
 
 __all__ = [
     "DOWNLOAD",
+    "GRAPH",
     "SERVICE",
     "channel_of",
     "concerns_bot",
     "is_addressed",
     "is_from_bot",
     "message_of",
+    "payload_of",
+    "person_of",
+    "team_of",
     "tenant_of",
     "text_of",
+    "when",
 ]
 
-# How an attachment is read again: through the service with the bot's token, or from elsewhere without.
+# How an attachment is read again: through the service with the bot's token, from elsewhere without, or from Graph.
 SERVICE = "service:"
 DOWNLOAD = "download:"
+GRAPH = "graph:"
 
 _DOWNLOAD_INFO = "application/vnd.microsoft.teams.file.download.info"
 _LONGEST_NAME = 80
+_MOST_FILES = 10
+_LONGEST_BODY = 64 * 1024
+_IMG = re.compile(r"""<img\b[^<>]{0,2000}?\bsrc=["'](?P<address>[^"'<>]{1,2000})["']""", re.IGNORECASE)
 _MOST_ENTITIES = 100
 _TYPES = {  # what the standard library does not know everywhere
     ".flac": "audio/flac",
@@ -68,15 +80,26 @@ def channel_of(activity: Activity) -> Channel:
     return Channel("teams", conversation.id, tenant, "direct", name)
 
 
-def message_of(activity: Activity, hosts: Hosts) -> Message:
+def team_of(activity: Activity) -> str:
+    """The Entra id of the team that a channel belongs to, or an empty string."""
+    named = _dict(_dict(activity.channel_data).get("team")).get("aadGroupId")
+    return named if isinstance(named, str) else ""
+
+
+def when(activity: Activity) -> datetime:
+    """When it happened."""
+    return activity.timestamp.astimezone(UTC) if activity.timestamp else datetime.now(UTC)
+
+
+def message_of(activity: Activity, hosts: Hosts, *, moderator: bool | None = None) -> Message:
     """What a person said. The bot's mention is left out of the text."""
     channel = channel_of(activity)
     return Message(
         id=activity.id,
         channel=channel,
-        author=_person(activity, channel),
+        author=person_of(activity, moderator=moderator),
         text=text_of(activity),
-        sent_at=activity.timestamp.astimezone(UTC) if activity.timestamp else datetime.now(UTC),
+        sent_at=when(activity),
         attachments=tuple(_attachments(activity, hosts)),
         quote=_quote(activity),
     )
@@ -149,15 +172,21 @@ def _entities(activity: Activity, kind: str) -> Iterator[dict[str, Any]]:
             yield _extra(entity)
 
 
-def _person(activity: Activity, channel: Channel) -> Person:
-    sender = activity.from_property
+def person_of(activity: Activity, *, moderator: bool | None = None) -> Person:
+    """Who did this, by their Entra id where there is one: the other id is another one for every bot.
+
+    In a chat of one's own with the bot one decides; elsewhere whoever calls this knows.
+    """
+    sender = activity.from_property or ChannelAccount(id="")
+    if moderator is None:
+        moderator = channel_of(activity).kind == "direct"
     locale = activity.locale
     for client in _entities(activity, "clientInfo"):
         locale = locale or client.get("locale")
     return Person(
-        id=sender.aad_object_id or sender.id,
+        id=str(sender.aad_object_id or sender.id or ""),
         name=str(sender.name or ""),
-        moderator=channel.kind == "direct",
+        moderator=moderator,
         locale=locale if isinstance(locale, str) else "",
     )
 
@@ -185,10 +214,15 @@ def _quoted_person(activity: Activity, id_: Any, name: Any) -> Person | None:
 
 
 def _attachments(activity: Activity, hosts: Hosts) -> Iterator[Attachment]:
+    pictures = False
     for number, attached in enumerate(activity.attachments or (), 1):
         found = _attachment(attached, number, hosts) if attached is not None else None
         if found is not None:
+            pictures = pictures or found.kind == "image"
             yield found
+    for attached in activity.attachments or () if not pictures else ():  # in a channel they are only in the HTML
+        if attached is not None and attached.content_type == "text/html" and isinstance(attached.content, str):
+            yield from _pictures_in(attached.content)
 
 
 def _attachment(attached: Attached, number: int, hosts: Hosts) -> Attachment | None:
@@ -201,15 +235,54 @@ def _attachment(attached: Attached, number: int, hosts: Hosts) -> Attachment | N
         ending = content.get("fileType")
         name = _name(attached.name, f"file-{number}", ending if isinstance(ending, str) else "")
         return Attachment(name, _media_type(name), source=DOWNLOAD + address)
+    address = attached.content_url
+    if kind == "reference" and isinstance(address, str) and address.startswith("https://"):  # a file in a channel
+        name = _name(attached.name, f"file-{number}", "")
+        return Attachment(name, _media_type(name), source=GRAPH + address)
     # Cards, and the message itself once more as text/html, are no files.
     if kind in ("", "text/html", "reference") or kind.startswith("application/vnd.microsoft."):
         return None
-    address = attached.content_url
     if not isinstance(address, str) or not address.startswith(("http://", "https://")):
         return None
     ending = "" if kind.endswith("/*") else (mimetypes.guess_extension(kind) or "").lstrip(".")
     name = _name(attached.name, f"{kind.partition('/')[0]}-{number}", ending)
     return Attachment(name, kind, source=(SERVICE if hosts.trusts(address) else DOWNLOAD) + address)
+
+
+def payload_of(activity: Activity, value: dict[str, Any]) -> Quote | None:
+    """The message on which somebody used an entry of its menu."""
+    payload = _dict(value.get("messagePayload"))
+    message_id = payload.get("id")
+    if not isinstance(message_id, str) or not message_id:
+        return None
+    body = _dict(payload.get("body")).get("content")
+    body = body if isinstance(body, str) else ""
+    sender = _dict(payload.get("from"))
+    user, app = _dict(sender.get("user")), _dict(sender.get("application"))
+    author = _quoted_person(
+        activity, app.get("id") or user.get("id"), app.get("displayName") or user.get("displayName")
+    )
+    if author is not None and app.get("id"):
+        author = replace(author, bot=True)
+    files = [*_pictures_in(body), *_listed(payload.get("attachments"))]
+    return Quote(message_id, author, plain(body), tuple(files[:_MOST_FILES]))
+
+
+def _pictures_in(body: str) -> Iterator[Attachment]:
+    """The pictures that are a part of a message's HTML: only Graph gives them out."""
+    for number, picture in enumerate(_IMG.finditer(body[:_LONGEST_BODY]), 1):
+        address = unescape(picture["address"])
+        if "/hostedContents/" in address:  # any other address was written by whoever wrote the message
+            yield Attachment(f"picture-{number}.png", "image/png", source=GRAPH + address)
+
+
+def _listed(attachments: Any) -> Iterator[Attachment]:
+    """The files that were sent with a message: they are in SharePoint."""
+    for each in attachments if isinstance(attachments, list) else ():
+        address, name = _dict(each).get("contentUrl"), _dict(each).get("name")
+        if _dict(each).get("contentType") == "reference" and isinstance(address, str) and address:
+            named = _name(name, "file", "")
+            yield Attachment(named, _media_type(named), source=GRAPH + address)
 
 
 def _name(given: Any, otherwise: str, ending: str) -> str:

@@ -3,36 +3,52 @@
 from collections.abc import Callable
 
 import structlog
-from botbuilder.core import InvokeResponse, TurnContext
+from botbuilder.core import TurnContext
 from botbuilder.schema import Activity, ActivityTypes
 
 from bot.adapter import Host
 from bot.adapters.teams.addresses import Address, Addresses
-from bot.adapters.teams.events import channel_of, concerns_bot, is_addressed, is_from_bot, message_of, tenant_of
+from bot.adapters.teams.events import (
+    channel_of,
+    concerns_bot,
+    is_addressed,
+    is_from_bot,
+    message_of,
+    tenant_of,
+)
 from bot.adapters.teams.gate import Turned
 from bot.adapters.teams.hosts import Hosts
+from bot.adapters.teams.invokes import Invokes, press_of
+from bot.adapters.teams.people import People
 from bot.adapters.teams.showing import Showing
-from bot.messages import Channel
+from bot.messages import Channel, Message, Press
 
 __all__ = ["Hearing"]
 
 log = structlog.get_logger(__name__)
 
 _TAKEN, _NOTHING_TO_DO = 202, 200
-_FEEDBACK = "message/submitAction"
 
 
 class Hearing:
     """Turns activities into what the core understands. `host` is set while the bot runs."""
 
     def __init__(
-        self, addresses: Addresses, hosts: Hosts, showing: Showing, greet: Callable[[Channel, str], None]
+        self,
+        addresses: Addresses,
+        hosts: Hosts,
+        showing: Showing,
+        people: People,
+        invokes: Invokes,
+        tell: Callable[[Channel, str, tuple[str, ...]], None],
     ) -> None:
         self.host: Host | None = None
         self._addresses = addresses
         self._hosts = hosts
         self._showing = showing
-        self._greet = greet
+        self._people = people
+        self._invokes = invokes
+        self._tell = tell
 
     async def turn(self, context: TurnContext) -> int:
         """The HTTP status for this activity. What it raises makes Teams send the activity again."""
@@ -40,12 +56,13 @@ class Hearing:
             raise Turned(503, "Unavailable", "The bot is starting or stopping.")
         activity = context.activity
         if activity.type == ActivityTypes.invoke:
-            await context.send_activity(Activity(type=ActivityTypes.invoke_response, value=_answer(activity)))
+            answer = await self._invokes.answer(self.host, activity, _address(activity))
+            await context.send_activity(Activity(type=ActivityTypes.invoke_response, value=answer))
         elif activity.type == ActivityTypes.message:
             return await self._message(self.host, activity)
         elif activity.type == ActivityTypes.message_update:
             if not is_from_bot(activity) and _event(activity) != "undeleteMessage":
-                await self.host.edited(message_of(activity, self._hosts), addressed=is_addressed(activity))
+                await self.host.edited(self._heard(activity), addressed=is_addressed(activity))
         elif activity.type == ActivityTypes.message_delete:
             await self.host.deleted(channel_of(activity), (activity.id,))
         elif activity.type in (ActivityTypes.conversation_update, ActivityTypes.installation_update):
@@ -53,14 +70,16 @@ class Hearing:
         return _NOTHING_TO_DO
 
     async def _message(self, host: Host, activity: Activity) -> int:
-        if is_from_bot(activity) or not is_addressed(activity):
+        if is_from_bot(activity):
             return _NOTHING_TO_DO
         if activity.value is not None and not activity.text:
-            return _NOTHING_TO_DO  # a card's button; the bot shows no cards
-        message = message_of(activity, self._hosts)
-        await self._addresses.note(message.channel, _address(activity))
-        pressed = self._showing.pressed(message.channel, message.text)
-        if pressed and pressed[1] == "stop" and await host.stop(message.channel, pressed[0], message.author):
+            await self._submitted(host, activity)
+            return _NOTHING_TO_DO
+        if not is_addressed(activity):
+            return _NOTHING_TO_DO
+        message = self._heard(activity)
+        await self._note(message.channel, activity)
+        if await self._pressed_in_words(host, message):
             return _NOTHING_TO_DO
         new = await host.heard(message)
         log.info(
@@ -73,18 +92,64 @@ class Hearing:
         )
         return _TAKEN if new else _NOTHING_TO_DO
 
+    def _heard(self, activity: Activity) -> Message:
+        return message_of(activity, self._hosts, moderator=self._people.at_once(activity))
+
+    async def _note(self, channel: Channel, activity: Activity) -> None:
+        """Remember the way back, and that the bot is in this team."""
+        address = _address(activity)
+        await self._addresses.note(channel, address)
+        if address.team:
+            await self._addresses.belongs(address.tenant, address.team, there=True)
+
+    async def _submitted(self, host: Host, activity: Activity) -> None:
+        """A button was pressed in a client that sends it as a message."""
+        press = press_of(activity, activity.value)
+        if press is None:
+            return
+        channel = await self._addresses.origin(press.channel)
+        person = await self._people.surely(activity)
+        said = await host.pressed(Press(press.id, channel, person, press.message_id, press.action, press.at))
+        if said:
+            self._tell(channel, said, ())
+
+    async def _pressed_in_words(self, host: Host, message: Message) -> bool:
+        """Whether these words are the label of a button below the newest answer, and did what it does."""
+        pressed = self._showing.pressed(message.channel, message.text)
+        if pressed is None:
+            return False
+        message_id, action = pressed
+        if action == "stop":
+            return await host.stop(message.channel, message_id, message.author)
+        said = await host.pressed(
+            Press(message.id, message.channel, message.author, message_id, action, message.sent_at)
+        )
+        if said:
+            self._tell(message.channel, said, ())
+        return True
+
     async def _membership(self, activity: Activity) -> None:
         """The bot was added to a conversation, or removed from it. Two events tell of it, in any order."""
-        channel = channel_of(activity)
-        if activity.action == "add" or concerns_bot(activity.members_added, activity):
-            address = _address(activity)
-            if await self._addresses.welcome(channel, address):
-                self._greet(channel, _welcome(address.bot_name, channel))
-        elif activity.action == "remove" or concerns_bot(activity.members_removed, activity):
+        channel, address = channel_of(activity), _address(activity)
+        if activity.action in ("add", "add-upgrade") or concerns_bot(activity.members_added, activity):
+            if address.team:
+                await self._addresses.belongs(address.tenant, address.team, there=True)
+            if await self._addresses.welcome(channel, address) and activity.action != "add-upgrade":
+                self._tell(channel, _welcome(address.bot_name, channel), _SUGGESTIONS)
+        elif activity.action in ("remove", "remove-upgrade") or concerns_bot(activity.members_removed, activity):
+            if activity.action == "remove-upgrade":
+                return  # it comes back at once
+            if address.team:
+                await self._addresses.belongs(address.tenant, address.team, there=False)
             await self._addresses.close(channel)
 
 
+_SUGGESTIONS = ("What can you do?", "Draw a fox in the snow", "Help me to write a friendly e-mail")
+
+
 def _address(activity: Activity) -> Address:
+    team = activity.channel_data.get("team") if isinstance(activity.channel_data, dict) else None
+    team_id = team.get("id") if isinstance(team, dict) else None
     return Address(
         service_url=activity.service_url,
         channel_id=activity.channel_id,
@@ -93,19 +158,12 @@ def _address(activity: Activity) -> Address:
         tenant=tenant_of(activity),
         bot_id=str(activity.recipient.id or "") if activity.recipient else "",
         bot_name=str(activity.recipient.name or "") if activity.recipient else "",
+        team=team_id if isinstance(team_id, str) else "",
     )
 
 
 def _event(activity: Activity) -> object:
     return activity.channel_data.get("eventType") if isinstance(activity.channel_data, dict) else None
-
-
-def _answer(activity: Activity) -> InvokeResponse:
-    """Feedback on an answer is taken (Teams wants an empty object); nothing else is asked of this bot."""
-    if activity.name == _FEEDBACK:
-        return InvokeResponse(status=200, body={})
-    error = {"code": "NotImplemented", "message": "This bot does not answer such requests."}
-    return InvokeResponse(status=501, body={"error": error})
 
 
 def _welcome(bot_name: str, channel: Channel) -> str:

@@ -1,100 +1,118 @@
-"""How an answer is shown: its text as one message that is edited, each file as a message of its own, once.
+"""How an answer is shown: its text as one message that grows in place, what goes with it in messages of their own."""
 
-Teams splits a message with both text and a file, and gives no id for it: it could never be edited again.
-"""
-
-import base64
-import hashlib
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import structlog
-from botbuilder.core import TurnContext
-from botbuilder.schema import (
-    Activity,
-    ActivityTypes,
-    ChannelAccount,
-    ConversationAccount,
-    ConversationReference,
-)
+from botbuilder.schema import Activity, ActivityTypes, CardAction, SuggestedActions
 from botbuilder.schema import Attachment as Attached
 
-from bot.adapter import Gone, PostFailed
+from bot.adapter import PostFailed
 from bot.adapters.teams.addresses import Address, Addresses
-from bot.adapters.teams.cloud import Cloud, FreeEntity
+from bot.adapters.teams.cards import CARD, row
 from bot.adapters.teams.connector import Refused, Unsent
-from bot.adapters.teams.hosts import Hosts
+from bot.adapters.teams.entities import label
+from bot.adapters.teams.files import Files
 from bot.adapters.teams.markdown import shown
-from bot.media import MediaError, fit_picture
-from bot.messages import Attachment, Channel, Reply
+from bot.adapters.teams.sending import PATIENCE, PATIENCE_RUNNING, Sending, written
+from bot.adapters.teams.settings import NEW_POST
+from bot.adapters.teams.streams import Ended, Streams
+from bot.messages import Channel, Reply
 
 if TYPE_CHECKING:
-    from storage import Store
+    from bot.adapters.teams.cards import Json
 
 __all__ = ["Showing"]
 
 log = structlog.get_logger(__name__)
 
-# Seconds for which sending is tried. What is still being written is soon followed by more; an end has nothing after it.
-_PATIENCE_RUNNING, _PATIENCE = 10.0, 60.0
-_SIDE, _LARGEST_PICTURE = 1024, 1_000_000  # the largest picture that Teams shows within a message
-_LARGEST_FILE = 48 * 1024  # what is left of a message once it is written in base64
 _REMEMBERED = 1000
-_GONE = (403, 404, 410)
-_UNWANTED = (400, 413, 415)
 
 
 class Showing:
-    """Posts, edits and typing signs in the conversations that were heard from."""
+    """Posts, edits and typing signs in the conversations that were heard from.
 
-    def __init__(self, cloud: Cloud, addresses: Addresses, hosts: Hosts, store: "Store") -> None:
-        self._cloud = cloud
+    `canceled` is told when a person stops an answer with Teams' own button. `sensitivity` is shown with every answer.
+    """
+
+    def __init__(
+        self,
+        sending: Sending,
+        addresses: Addresses,
+        files: Files,
+        canceled: Callable[[Channel, str], Awaitable[None]],
+        *,
+        sensitivity: str = "",
+    ) -> None:
+        self._sending = sending
         self._addresses = addresses
-        self._hosts = hosts
-        self._store = store
+        self._files = files
+        self._streams = Streams(sending, canceled)
+        self._sensitivity = sensitivity
         self._posted: OrderedDict[tuple[str, str], str] = OrderedDict()
-        self._buttons: dict[tuple[str, str, str], tuple[str, dict[str, str]]] = {}
+        self._buttons: OrderedDict[tuple[str, str, str], tuple[str, dict[str, str]]] = OrderedDict()
 
     async def post(self, channel: Channel, reply: Reply, *, answers: str, nonce: str) -> str:
         """Show an answer; the id of the message with its text. Raises `PostFailed` or `Gone`."""
-        address = await self._address(channel)
+        address = await self._sending.address(channel)
+        if apart := channel.kind == "thread" and await self._addresses.chosen(channel) == NEW_POST:
+            address = replace(address, conversation=channel.parent)
         attempt = (channel.id, nonce)
         message_id = self._posted.get(attempt)
         if message_id is None:
-            message_id = await self._text(channel, address, reply, answers=answers)
+            message_id = await self._begin(channel, address, reply, "" if apart else answers)
+            if apart:
+                await self._addresses.moved(channel, message_id)
+                address = replace(address, conversation=f"{channel.parent};messageid={message_id}")
             self._posted[attempt] = message_id  # files may fail below, and this is asked for again
             while len(self._posted) > _REMEMBERED:
                 self._posted.popitem(last=False)
-        self._offer(channel, message_id, reply)
-        await self._files(channel, address, message_id, reply)
+        await self._rest(channel, address, message_id, reply, card=self._card(reply, message_id))
         return message_id
 
     async def edit(self, channel: Channel, message_id: str, reply: Reply) -> None:
         """Change what an answer shows. Raises `PostFailed` or `Gone`."""
-        address = await self._address(channel)
-        self._offer(channel, message_id, reply)
-        await self._text(channel, address, reply, message_id=message_id)
-        await self._files(channel, address, message_id, reply)
+        address = await self._address(channel, message_id)
+        card = self._card(reply, message_id)
+        if reply.running:
+            try:
+                grown = await self._streams.grow(channel, address, message_id, reply)
+            except Unsent as error:
+                raise await self._sending.failure(error, channel, new=False) from None
+            if not grown:
+                await self._change(channel, address, message_id, reply)
+        else:
+            stopped = self._streams.stopped(channel, message_id)
+            # Only what is streamed can have both a text and a card in one message.
+            whole = self._message(reply)
+            if card is not None:
+                whole.attachments = [Attached(content_type=CARD, content=card)]
+            ended = await self._streams.end(channel, address, message_id, whole)
+            if ended == "shown":
+                card = None
+            else:
+                await self._change(channel, address, message_id, reply, ended=ended, stopped=stopped)
+        await self._rest(channel, address, message_id, reply, card=card)
 
     async def remove(self, channel: Channel, message_id: str) -> None:
         """Delete an answer with its files; one that is not there any more is deleted. Raises `PostFailed` or `Gone`."""
-        address = await self._address(channel)
-        name = _files_name(channel, message_id)
-        for file in ((await self._store.noted("teams", name) or {}).get("shown", {})).values():
-            await self._take_away(address, file)
+        address = await self._address(channel, message_id)
+        await self._files.forget(channel, address, message_id)
         self._posted = OrderedDict((key, value) for key, value in self._posted.items() if value != message_id)
         self._offer(channel, message_id, Reply())
+        self._streams.drop(channel, message_id)
         try:
-            await self._delete(address, message_id)
+            await self._sending.delete(address, message_id)
         except Unsent as error:
             if not isinstance(error, Refused) or error.status not in (404, 410):
-                raise await self._failure(error, channel, new=False) from None
+                raise await self._sending.failure(error, channel, new=False) from None
 
     def pressed(self, channel: Channel, words: str) -> tuple[str, str] | None:
         """The (message id, action) of the button that these words name, if the newest answer here has one.
 
-        Teams shows no buttons on a message that can be edited: who wants to press one writes its label.
+        Whoever cannot press a button, or finds none while an answer is being written, writes its label.
         """
         message_id, actions = self._buttons.get(channel.key, ("", {}))
         action = actions.get(words.strip(" .!").casefold())
@@ -103,166 +121,131 @@ class Showing:
     def _offer(self, channel: Channel, message_id: str, reply: Reply) -> None:
         if reply.buttons:
             self._buttons[channel.key] = (message_id, {each.label.casefold(): each.action for each in reply.buttons})
+            self._buttons.move_to_end(channel.key)
+            while len(self._buttons) > _REMEMBERED:
+                self._buttons.popitem(last=False)
         elif self._buttons.get(channel.key, ("",))[0] == message_id:
             del self._buttons[channel.key]
 
     async def typing(self, channel: Channel) -> None:
         """Show that the bot is at work, if that needs no waiting."""
         try:
-            address = await self._address(channel)
-            await self._send(address, Activity(type=ActivityTypes.typing), patience=0)
+            address = await self._sending.address(channel)
+            await self._sending.send(address, Activity(type=ActivityTypes.typing), patience=0)
         except Exception as error:  # noqa: BLE001 - a sign that is missing must never cost the answer
             log.debug("typing sign not shown", error=type(error).__name__)
 
-    async def greet(self, channel: Channel, text: str) -> None:
-        """Say this once where the bot was added."""
+    async def tell(self, channel: Channel, text: str, suggestions: tuple[str, ...] = ()) -> None:
+        """Say something of the bot's own here, once; in a personal chat with things to say in return."""
         try:
-            address = await self._address(channel)
-            await self._send(address, _message(text), patience=_PATIENCE)
+            address = await self._sending.address(channel)
+            activity = written(text)
+            if suggestions and channel.kind == "direct":
+                activity.suggested_actions = SuggestedActions(
+                    to=[], actions=[CardAction(type="imBack", title=each, value=each) for each in suggestions]
+                )
+            await self._sending.send(address, activity, patience=PATIENCE)
         except (PostFailed, Unsent) as error:
-            log.warning("welcome not shown", reason=str(error))
+            log.warning("a word of the bot's own was not shown", reason=str(error))
 
-    async def _address(self, channel: Channel) -> Address:
-        address = await self._addresses.find(channel)
-        if address is None:
-            raise Gone("nothing was ever heard from this conversation")
-        if address.gone:
-            raise Gone("the bot is no longer in this conversation")
-        if not self._hosts.trusts(address.service_url):
-            log.error("a stored conversation's host is not allowed", remedy="see PARLEY_TEAMS_SERVICE_HOSTS")
-            raise Gone("the conversation's host is not allowed")
-        return address
+    async def _address(self, channel: Channel, message_id: str) -> Address:
+        """Where a message of the bot's is; raises `Gone`."""
+        address, place = await self._sending.address(channel), await self._addresses.place(channel, message_id)
+        if place == channel.id:
+            return address
+        return replace(address, conversation=f"{place};messageid={message_id}")
+
+    def _card(self, reply: Reply, message_id: str) -> "Json | None":
+        return None if reply.running else row(reply.buttons, message_id)
+
+    async def _begin(self, channel: Channel, address: Address, reply: Reply, answers: str) -> str:
+        """The first sight of an answer: as a stream where that can be."""
+        if reply.running and channel.kind == "direct":
+            try:
+                message_id = await self._streams.begin(channel, address, reply, answers=answers)
+            except Unsent as error:
+                raise await self._sending.failure(error, channel, new=True) from None
+            if message_id:
+                return message_id
+        return await self._text(channel, address, reply, answers=answers)
+
+    async def _change(
+        self,
+        channel: Channel,
+        address: Address,
+        message_id: str,
+        reply: Reply,
+        *,
+        ended: Ended = "none",
+        stopped: bool = False,
+    ) -> None:
+        """Put the text of a reply into its message, which may be a stream that an earlier process left open."""
+        try:
+            await self._text(channel, address, reply, message_id=message_id)
+        except _Refusal as refusal:
+            code = refusal.cause.code
+            if stopped or "canceled" in code:
+                log.info("what was stopped stays as it is", reason=str(refusal.cause))
+                return
+            absent = refusal.cause.status == 404 and channel.kind == "direct" and not reply.running
+            if absent and ended == "refused":
+                await self._text(channel, address, reply)  # the stream has left nothing that could be changed
+                return
+            left_open = code.startswith("ContentStream") or (absent and message_id not in self._posted.values())
+            if not left_open or reply.running or ended != "none":
+                raise await self._sending.failure(refusal.cause, channel, new=False) from None
+            if await self._streams.finish(address, message_id, self._message(reply)) == "shown":
+                return
+            raise await self._sending.failure(refusal.cause, channel, new=False) from None
+
+    async def _rest(
+        self, channel: Channel, address: Address, message_id: str, reply: Reply, *, card: "Json | None"
+    ) -> None:
+        """What stands below the text."""
+        self._offer(channel, message_id, reply)
+        await self._files.show(channel, address, message_id, reply)
+        if not reply.running:
+            await self._files.below(channel, address, message_id, card)
 
     async def _text(
         self, channel: Channel, address: Address, reply: Reply, *, message_id: str = "", answers: str = ""
     ) -> str:
-        """Post the text of a reply, or put it into the message `message_id`."""
-        text = _text_of(reply)
-        patience = _PATIENCE_RUNNING if reply.running else _PATIENCE
+        """Post the text of a reply, or put it into the message `message_id`, where a refusal raises `_Refusal`."""
+        text = ""
+        patience = PATIENCE_RUNNING if reply.running else PATIENCE
         for last in (False, True):
-            activity = _message(shown(text, reply.footer))
-            if not reply.running:
-                activity.entities = [_ai_label()]
+            activity = self._message(reply, text)
             try:
                 if not message_id:
-                    return await self._send(address, activity, answers=answers, patience=patience)
-                await self._update(address, message_id, activity, patience=patience)
+                    return await self._sending.send(address, activity, answers=answers, patience=patience)
+                await self._sending.update(address, message_id, activity, patience=patience)
                 return message_id
             except Refused as error:
                 if error.status != 413 or last:
-                    raise await self._failure(error, channel, new=not message_id) from None
-                text = _shortened(text)
+                    if message_id:
+                        raise _Refusal(error) from None
+                    raise await self._sending.failure(error, channel, new=True) from None
+                text = _shortened(_text_of(reply))
             except Unsent as error:
                 raise PostFailed(str(error)) from None
         raise AssertionError("unreachable")
 
-    async def _files(self, channel: Channel, address: Address, message_id: str, reply: Reply) -> None:
-        """Show those files of a reply that were not shown before, and take away those that are no longer in it."""
-        if reply.running and not reply.attachments:
-            return  # they come at the end
-        name = _files_name(channel, message_id)
-        done: dict[str, str] = dict((await self._store.noted("teams", name) or {}).get("shown", {}))
-        wanted = _marked(reply.attachments)
+    def _message(self, reply: Reply, text: str = "") -> Activity:
+        """The text of a reply as a message; when it is finished, with all that Teams shows around an answer."""
+        activity = written(shown(text or _text_of(reply), reply.footer))
         if not reply.running:
-            for mark in done.keys() - wanted.keys():
-                await self._take_away(address, done.pop(mark))
-                await self._store.note("teams", name, {"shown": done})
-        for mark in [mark for mark in wanted if mark not in done]:
-            # Noted first: whatever happens from here on, the file is not shown twice.
-            await self._store.note("teams", name, {"shown": done | {mark: ""}})
-            try:
-                done[mark] = await self._file(address, wanted[mark])
-            except Unsent as error:
-                if not error.doubtful:
-                    await self._store.note("teams", name, {"shown": done})
-                raise await self._failure(error, channel, new=True) from None
-            await self._store.note("teams", name, {"shown": done})
-
-    async def _file(self, address: Address, attachment: Attachment) -> str:
-        """Show a file, or say why that cannot be; the id of the message."""
-        try:
-            media_type, content = attachment.media_type, attachment.data
-            if attachment.kind == "image":
-                picture = await fit_picture(content, side=_SIDE, max_bytes=_LARGEST_PICTURE)
-                media_type, content = picture.media_type, picture.data
-            elif len(content) > _LARGEST_FILE:
-                raise _Unfit
-            return await self._send(address, _with_file(attachment, media_type, content), patience=_PATIENCE)
-        except (MediaError, _Unfit, Refused) as error:
-            if isinstance(error, Refused) and error.status not in _UNWANTED:
-                raise
-            log.info("file not shown in teams", media_type=attachment.media_type, size=len(attachment.data))
-            size = f"{max(len(attachment.data), 1) / 1000:,.0f} kB"
-            sentence = f"I made “{attachment.name}” ({size}, {attachment.media_type}), but Teams cannot show it here."
-            return await self._send(address, _message(shown(sentence)), patience=_PATIENCE)
-
-    async def _take_away(self, address: Address, message_id: str) -> None:
-        """Delete a message if it can be deleted: an old picture does less harm than an answer that is held up."""
-        try:
-            if message_id:
-                await self._delete(address, message_id)
-        except Unsent as error:
-            log.warning("an old file stays in teams", reason=str(error))
-
-    async def _failure(self, error: Unsent, channel: Channel, *, new: bool) -> PostFailed:
-        """What the core is told; a `new` message that Teams takes nowhere means that the bot is no longer there."""
-        if not isinstance(error, Refused) or error.status not in _GONE:
-            return PostFailed(str(error))
-        if new:
-            await self._addresses.close(channel)
-        return Gone(str(error))
-
-    async def _send(self, address: Address, activity: Activity, *, patience: float, answers: str = "") -> str:
-        ids: list[str] = []
-
-        async def work(context: TurnContext) -> None:
-            sent = await context.send_activity(activity)
-            ids.append(sent.id)
-
-        await self._cloud.speak(_reference(address), work, answers=answers or None, patience=patience)
-        return ids[0]
-
-    async def _update(self, address: Address, message_id: str, activity: Activity, *, patience: float) -> None:
-        activity.id = message_id
-
-        async def work(context: TurnContext) -> None:
-            await context.update_activity(activity)
-
-        await self._cloud.speak(_reference(address), work, answers=None, patience=patience)
-
-    async def _delete(self, address: Address, message_id: str) -> None:
-        async def work(context: TurnContext) -> None:
-            await context.delete_activity(message_id)
-
-        await self._cloud.speak(_reference(address), work, answers=None, patience=_PATIENCE)
+            activity.entities = [label(reply.text, self._sensitivity)]
+            if any(each.action in ("good", "bad") for each in reply.buttons):
+                activity.channel_data = {"feedbackLoop": {"type": "default"}}
+        return activity
 
 
-class _Unfit(Exception):
-    """A file that no message of Teams can hold."""
+class _Refusal(Exception):
+    """Teams does not take a change."""
 
-
-def _reference(address: Address) -> ConversationReference:
-    return ConversationReference(
-        channel_id=address.channel_id,
-        service_url=address.service_url,
-        conversation=ConversationAccount(id=address.conversation, conversation_type=address.kind or None),
-        bot=ChannelAccount(id=address.bot_id, name=address.bot_name),
-    )
-
-
-def _files_name(channel: Channel, message_id: str) -> str:
-    """Under which name it is kept which files were shown with a message: {mark: message id}."""
-    return f"files {channel.tenant} {channel.id} {message_id}"
-
-
-def _marked(attachments: Sequence[Attachment]) -> dict[str, Attachment]:
-    """Each file under a mark by which it is known again; the same file twice has two."""
-    marked: dict[str, Attachment] = {}
-    for attachment in attachments:
-        digest = hashlib.sha256(attachment.data).hexdigest()[:32]
-        number = sum(mark.startswith(digest) for mark in marked)
-        marked[f"{digest} {number}"] = attachment
-    return marked
+    def __init__(self, cause: Refused) -> None:
+        super().__init__(str(cause))
+        self.cause = cause
 
 
 def _text_of(reply: Reply) -> str:
@@ -272,30 +255,6 @@ def _text_of(reply: Reply) -> str:
     if reply.attachments:
         return "\n".join(each.alt or each.name for each in reply.attachments)
     return "" if reply.footer.strip() else "…"
-
-
-def _message(text: str) -> Activity:
-    return Activity(type=ActivityTypes.message, text=text, text_format="markdown")
-
-
-def _with_file(attachment: Attachment, media_type: str, content: bytes) -> Activity:
-    address = f"data:{media_type};base64,{base64.b64encode(content).decode()}"
-    name = attachment.alt or attachment.name if media_type.startswith("image/") else attachment.name
-    attached = Attached(content_type=media_type, content_url=address, name=name)
-    return Activity(type=ActivityTypes.message, attachments=[attached])
-
-
-def _ai_label() -> FreeEntity:
-    """Teams' own label for what a model wrote."""
-    return FreeEntity(
-        type="https://schema.org/Message",
-        additional_properties={
-            "@type": "Message",
-            "@context": "https://schema.org",
-            "@id": "",
-            "additionalType": ["AIGeneratedContent"],
-        },
-    )
 
 
 def _shortened(text: str) -> str:

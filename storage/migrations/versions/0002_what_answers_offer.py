@@ -66,6 +66,17 @@ def upgrade() -> None:
         sa.Column("model", sa.String(length=256), primary_key=True),
         sa.Column("vector", sa.LargeBinary(), nullable=False),
     )
+    # What was made of a line goes when the line goes or changes, whoever did it and why.
+    op.execute(
+        "CREATE TRIGGER summaries_deleted AFTER DELETE ON lines BEGIN DELETE FROM summaries WHERE "
+        "platform = old.platform AND tenant = old.tenant AND channel = old.channel AND upto >= old.id; END"
+    )
+    op.execute(
+        "CREATE TRIGGER summaries_changed AFTER UPDATE OF text ON lines WHEN old.text <> new.text BEGIN "
+        "DELETE FROM summaries WHERE "
+        "platform = old.platform AND tenant = old.tenant AND channel = old.channel AND upto >= old.id; "
+        "DELETE FROM vectors WHERE line = old.id; END"
+    )
 
 
 def downgrade() -> None:

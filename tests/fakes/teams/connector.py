@@ -14,6 +14,7 @@ from aiohttp import web
 
 from tests.fakes.teams.checks import Refusal, check_activity, read_activity
 from tests.fakes.teams.faults import Fault
+from tests.fakes.teams.streams import info_of, stream
 from tests.fakes.teams.world import Conversation, Json, Shown, new_id
 
 if TYPE_CHECKING:
@@ -96,6 +97,15 @@ class Connector:
                     teams.leaks.append(f"a bearer token came to the download of {file_id}")
                     raise Refusal(400, "BadRequest", "no token is wanted here")
                 return self._file(file_id)
+            case ("PUT", "onedrive", file_id):
+                if call.authorization:
+                    teams.leaks.append(f"a bearer token came to the upload of {file_id}")
+                teams.uploads[file_id] = call.body
+                return web.json_response({"id": file_id}, status=201)
+            case ("GET", "metadata", "identity", "oauth2", "token"):
+                return teams.identity.machine(request)
+            case (_, "graph", *rest):
+                return teams.graph.serve(call, request, rest)
             case (_, "teams", "v3", *rest):
                 self._check_token(call)
                 return self._connector(call, request.content_type, rest)
@@ -121,6 +131,10 @@ class Connector:
                     raise Refusal(404, "NotFound", "no such attachment")
                 views = [{"viewId": "original", "size": len(file.data)}]
                 return web.json_response({"name": file.name, "type": file.media_type, "views": views})
+            case ("POST", "conversations"):
+                return self._create(read_activity(call.body, content_type))
+            case ("GET", "teams", team_id):
+                return web.json_response({"id": team_id, "name": "A team", "aadGroupId": self._teams.group_of(team_id)})
             case ("POST", "conversations", conversation_id, "activities"):
                 return self._send(conversation_id, "", read_activity(call.body, content_type))
             case ("POST", "conversations", conversation_id, "activities", answers):
@@ -156,11 +170,25 @@ class Connector:
             raise Refusal(429, "RateLimit", "API calls quota exceeded!", headers)
         return conversation
 
+    def _create(self, wanted: Json) -> web.Response:
+        """The chat of a person with the bot: the one that there is, if they have added it."""
+        (member,) = wanted["members"]
+        if wanted.get("tenantId") not in self._teams.tenants or (wanted.get("bot") or {}).get("id") is None:
+            raise Refusal(400, "BadArgument", "bot and tenantId are needed")
+        for each in self._teams.conversations.values():
+            if each.kind == "personal" and each.members[0].id == member["id"] and each.has_bot:
+                return web.json_response({"id": each.id, "activityId": None}, status=201)
+        raise Refusal(403, "ForbiddenOperationException", "The bot is not installed in user's personal scope")
+
     def _send(self, conversation_id: str, answers: str, activity: Json) -> web.Response:
         conversation = self._conversation(conversation_id)
         check_activity(activity, conversation, self._teams.bot_account)
         if answers and answers not in conversation.known:
             raise Refusal(404, "ActivityNotFoundInConversation", "what is replied to was never said here")
+        info = info_of(activity)
+        if info is not None:
+            name = str(self._teams.bot_account["name"])
+            return stream(conversation, activity, info, name, self._teams.stream_seconds, answers)
         if activity["type"] == "typing":
             conversation.typings += 1
             return web.json_response({"id": new_id()}, status=201)
@@ -181,6 +209,8 @@ class Connector:
         conversation = self._conversation(conversation_id)
         shown = self._own(conversation, message_id)
         check_activity(activity, conversation, self._teams.bot_account, editing=message_id)
+        if message_id in conversation.streams:
+            conversation.streams[message_id].ended = "Content stream is not allowed: already completed"
         shown.activity = activity
         shown.states.append(activity.get("text") or "")
         return web.json_response({"id": message_id})

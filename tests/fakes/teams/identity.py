@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import functools
 import json
 import time
@@ -10,6 +11,8 @@ from typing import Any
 
 import jwt
 from aiohttp import web
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from tests.fakes.teams.world import Json
@@ -34,7 +37,10 @@ class Identity:
         self.endorsements = ["msteams", "webchat"]
         self.token_seconds = 3600
         self.given: list[str] = []  # every token that a bot got
+        self.graph = "https://graph.microsoft.com"
+        self.certificate: x509.Certificate | None = None
         self._valid: dict[str, float] = {}
+        self._for_graph: dict[str, float] = {}
         self._number = 0
 
     @property
@@ -74,10 +80,10 @@ class Identity:
             claims, self.key if key is None else key, algorithm=algorithm, headers={"kid": self.kid} | (headers or {})
         )
 
-    def accepts(self, authorization: str) -> bool:
-        """Whether this header carries a token that was given to the bot and has not ended."""
+    def accepts(self, authorization: str, *, graph: bool = False) -> bool:
+        """Whether this header carries a token that was given to the bot for this, and has not ended."""
         scheme, _, token = authorization.partition(" ")
-        return scheme == "Bearer" and self._valid.get(token, 0) > time.monotonic()
+        return scheme == "Bearer" and (self._for_graph if graph else self._valid).get(token, 0) > time.monotonic()
 
     def revoke(self) -> None:
         """Every token that was given is refused from now on."""
@@ -110,12 +116,48 @@ class Identity:
         }
         if tenant != self.tenant:
             return _refused(400, "invalid_request", "AADSTS90002: no such tenant")
+        if form.get("scope") == f"{self.graph}/.default":
+            wanted["scope"] = f"{self.graph}/.default"
+        if "client_assertion" in form:
+            del wanted["client_secret"]
+            why = self._assertion(request, form)
+            if why:
+                return _refused(401, "invalid_client", f"AADSTS700027: {why}")
         for name, value in wanted.items():
             if form.get(name) != value:
                 return _refused(401, "invalid_client", f"AADSTS7000215: {name} is wrong")
+        return self._give(graph=form.get("scope") != SCOPE)
+
+    def _assertion(self, request: web.Request, form: Any) -> str:
+        """What is wrong with a word that a certificate signed for itself; empty for nothing."""
+        if self.certificate is None or not str(form.get("client_assertion_type")).endswith(":jwt-bearer"):
+            return "no certificate was uploaded"
+        word = str(form["client_assertion"])
+        print_ = base64.urlsafe_b64encode(self.certificate.fingerprint(hashes.SHA256())).decode().rstrip("=")
+        if jwt.get_unverified_header(word).get("x5t#S256") != print_:
+            return "another certificate"
+        try:
+            claims = jwt.decode(word, self.certificate.public_key(), ["PS256"], audience=str(request.url))
+        except jwt.PyJWTError as error:
+            return str(error)
+        return "" if claims["iss"] == claims["sub"] == self.app_id and claims["exp"] - time.time() < 900 else "claims"
+
+    def machine(self, request: web.Request) -> web.Response:
+        """The token of a managed identity, as a machine in Azure or an app service gets it."""
+        query, headers = request.query, request.headers
+        if query.get("client_id") != self.app_id or query.get("resource") not in (ISSUER, self.graph):
+            return _refused(400, "invalid_request", "resource or client_id is wrong")
+        if headers.get("X-IDENTITY-HEADER") != self.password and headers.get("Metadata") != "true":
+            return _refused(403, "forbidden", "no header")
+        return self._give(graph=query.get("resource") == self.graph)
+
+    def _give(self, *, graph: bool) -> web.Response:
         token = f"eyJ.{uuid.uuid4().hex}.{len(self.given)}"
-        self.given.append(token)
-        self._valid[token] = time.monotonic() + self.token_seconds
+        if graph:
+            self._for_graph[token] = time.monotonic() + self.token_seconds
+        else:
+            self.given.append(token)
+            self._valid[token] = time.monotonic() + self.token_seconds
         return web.json_response(
             {
                 "token_type": "Bearer",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import html
+import json
 import re
 import time
 import uuid
@@ -19,6 +20,7 @@ from aiohttp import web
 
 from tests.fakes.teams.connector import Call, Connector
 from tests.fakes.teams.faults import Fault, Faults
+from tests.fakes.teams.graph import Graph
 from tests.fakes.teams.identity import Identity
 from tests.fakes.teams.rates import Rates
 from tests.fakes.teams.world import Conversation, File, Json, Person, Shown, new_id
@@ -43,6 +45,11 @@ class Answered:
     def id(self) -> str:
         return str(self.activity.get("id", ""))
 
+    @property
+    def json(self) -> Json:
+        found: Json = json.loads(self.body)
+        return found
+
 
 class FakeTeams:
     """A Teams with one bot in it, on a free port of 127.0.0.1.
@@ -65,6 +72,10 @@ class FakeTeams:
         self.faults = Faults()
         self.rates = Rates()
         self.leaks: list[str] = []
+        self.graph = Graph(self)
+        self.uploads: dict[str, bytes] = {}
+        self.stream_seconds = 120.0
+        self.tenants = {self.tenant}
         self.throttled = 0
         self.port = port
         self._news = asyncio.Event()
@@ -88,6 +99,7 @@ class FakeTeams:
         await self._runner.setup()
         await web.TCPSite(self._runner, "127.0.0.1", port).start()
         self.port = self._runner.addresses[0][1]
+        self.identity.graph = f"{self.origin}/graph"
         self._client = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=_GIVE_UP_SECONDS))
 
     async def close(self) -> None:
@@ -118,6 +130,7 @@ class FakeTeams:
             "teams_tenant_id": self.tenant,
             "teams_openid_url": f"{self.origin}/v1/.well-known/openidconfiguration",
             "teams_login_url": self.origin,
+            "teams_graph_url": f"{self.origin}/graph",
             "teams_service_hosts": (f"127.0.0.1:{self.port}",),
         }
 
@@ -131,6 +144,7 @@ class FakeTeams:
             "TEAMS_TENANT_ID": self.tenant,
             "PARLEY_TEAMS_OPENID_URL": f"{self.origin}/v1/.well-known/openidconfiguration",
             "PARLEY_TEAMS_LOGIN_URL": self.origin,
+            "PARLEY_TEAMS_GRAPH_URL": f"{self.origin}/graph",
             "PARLEY_TEAMS_SERVICE_HOSTS": f"127.0.0.1:{self.port}",
         }
 
@@ -139,8 +153,14 @@ class FakeTeams:
     def person(self, name: str) -> Person:
         return Person(name)
 
-    def personal(self, person: Person) -> Conversation:
-        return self._add(Conversation(f"a:{uuid.uuid4().hex}", "personal", self.tenant, members=[person]))
+    def personal(self, person: Person, *, tenant: str = "") -> Conversation:
+        """A chat with the bot, which may be in another tenant."""
+        self.tenants |= {tenant} if tenant else set()
+        return self._add(Conversation(f"a:{uuid.uuid4().hex}", "personal", tenant or self.tenant, members=[person]))
+
+    def group_of(self, team_id: str) -> str:
+        """The Entra id of a team."""
+        return str(uuid.uuid5(uuid.NAMESPACE_OID, team_id))
 
     def group(self, name: str, *people: Person) -> Conversation:
         identifier = f"19:{uuid.uuid4().hex}@thread.v2"
@@ -289,8 +309,30 @@ class FakeTeams:
             await self.deliver(self.activity(conversation, person, "installationUpdate", action="remove")),
         ]
 
-    async def invoke(self, conversation: Conversation, person: Person, name: str, value: Json) -> Answered:
-        return await self.deliver(self.activity(conversation, person, "invoke", name=name, value=value))
+    async def invoke(self, conversation: Conversation, person: Person, name: str, value: Json, **more: Any) -> Answered:
+        return await self.deliver(self.activity(conversation, person, "invoke", name=name, value=value, **more))
+
+    async def press(self, conversation: Conversation, person: Person, shown: Shown, title: str) -> Answered:
+        """Somebody presses a button below a message."""
+        action = next(each for each in shown.card["actions"] if each["title"] == title)
+        value = {"action": {each: action[each] for each in ("type", "verb", "data", "title")}, "trigger": "manual"}
+        return await self.invoke(conversation, person, "adaptiveCard/action", value, replyToId=shown.id)
+
+    async def judge(
+        self, conversation: Conversation, person: Person, shown: Shown, reaction: str, words: str = ""
+    ) -> Answered:
+        """Somebody gives a thumb (`like`, `dislike`) below a message, with a reason."""
+        assert shown.activity["channelData"]["feedbackLoop"]["type"] == "default", "no thumbs there"
+        value = {
+            "actionName": "feedback",
+            "actionValue": {"reaction": reaction, "feedback": json.dumps({"feedbackText": words})},
+        }
+        return await self.invoke(conversation, person, "message/submitAction", value, replyToId=shown.id)
+
+    def stop_stream(self, conversation: Conversation) -> None:
+        """The person presses Teams' own stop button."""
+        for each in conversation.streams.values():
+            each.ended = each.ended or "Content stream was canceled by user."
 
     async def deliver(
         self,

@@ -49,6 +49,7 @@ class Shown:
     activity: Json
     states: list[str] = field(default_factory=list)
     answers: str = ""
+    odd: list[str] = field(default_factory=list)
 
     @property
     def text(self) -> str:
@@ -61,6 +62,17 @@ class Shown:
             for attached in self.activity.get("attachments") or ()
             if attached.get("contentType") != "text/html"
         ]
+
+    @property
+    def card(self) -> Json:
+        """The Adaptive Card that is seen in it, or an empty object."""
+        attached = self.activity.get("attachments") or ()
+        return next((each["content"] for each in attached if str(each.get("contentType")).endswith(".adaptive")), {})
+
+    @property
+    def buttons(self) -> list[str]:
+        """What is written on the buttons of its card."""
+        return [str(each.get("title")) for each in self.card.get("actions") or ()]
 
     @property
     def by_ai(self) -> bool:
@@ -90,6 +102,8 @@ class Conversation:
     shown: list[Shown] = field(default_factory=list)
     known: set[str] = field(default_factory=set)
     typings: int = 0
+    team: str = ""
+    streams: dict[str, Any] = field(default_factory=dict)
 
     @property
     def account(self) -> Json:

@@ -1,0 +1,141 @@
+"""Adaptive Cards: buttons below an answer, and forms that a person fills in. Plain JSON, without botbuilder."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from bot.forms import Form, FormField
+from bot.messages import Button
+
+__all__ = ["CARD", "card_of", "dialog", "fields_of", "pressed_in", "row", "table", "values_of", "words"]
+
+Json = dict[str, Any]
+
+CARD = "application/vnd.microsoft.card.adaptive"
+_VERSION = "1.5"
+_MINE = "parley"  # the key under which a button says what it means
+_NATIVE = ("good", "bad", "stop")  # Teams has thumbs of its own, and a stop button where an answer is streamed
+_MOST_BUTTONS = 6
+_LONGEST_LABEL = 40
+_MULTILINE = 200  # characters from which a text is asked for in a larger box
+
+
+def card_of(body: Sequence[Json], actions: Sequence[Json] = ()) -> Json:
+    """A card as wide as the conversation."""
+    card: Json = {
+        "type": "AdaptiveCard",
+        "$schema": "http://adaptivecards.io/schemas/adaptive-card.json",
+        "version": _VERSION,
+        "body": list(body),
+        "msteams": {"width": "Full"},
+    }
+    return card | {"actions": list(actions)} if actions else card
+
+
+def words(text: str, **more: Any) -> Json:
+    """A line of text."""
+    return {"type": "TextBlock", "text": text, "wrap": True} | more
+
+
+def row(buttons: Iterable[Button], answer: str) -> Json | None:
+    """The buttons below the answer with this message id; None when Teams has all of them itself.
+
+    Who presses one is asked for on the server: everybody in a channel sees the same buttons.
+    """
+    actions = [_action(button, answer) for button in buttons if button.action not in _NATIVE][:_MOST_BUTTONS]
+    return card_of([], actions) if actions else None
+
+
+def _action(button: Button, answer: str) -> Json:
+    data = {_MINE: {"action": button.action, "answer": answer}}
+    title = button.label[:_LONGEST_LABEL]
+    return {
+        "type": "Action.Execute",
+        "title": title,
+        "verb": button.action[:60],
+        "data": data,
+        "fallback": {"type": "Action.Submit", "title": title, "data": data},  # for clients that know no Execute
+    }
+
+
+def pressed_in(data: Any) -> tuple[str, str] | None:
+    """The (action, answer) of one of our own buttons, or None for anything else."""
+    mine = data.get(_MINE) if isinstance(data, dict) else None
+    if not isinstance(mine, dict):
+        return None
+    action, answer = mine.get("action"), mine.get("answer")
+    if isinstance(action, str) and isinstance(answer, str) and action and answer:
+        return action[:100], answer[:400]
+    return None
+
+
+def dialog(title: str, body: Sequence[Json], submit: str, data: Json) -> Json:
+    """What Teams opens as a dialog: a card with one button that sends everything filled in, with `data` along."""
+    card = card_of(body, [{"type": "Action.Submit", "title": submit[:_LONGEST_LABEL], "data": data}])
+    return {"title": title[:64], "height": "medium", "width": "medium", "card": {"contentType": CARD, "content": card}}
+
+
+def fields_of(form: Form, *, filled: Mapping[str, Any] | None = None, prefix: str = "") -> list[Json]:
+    """The inputs of a form. `filled` goes before what a field is by default."""
+    return [_input(field, prefix, (filled or {}).get(field.name, field.default)) for field in form.fields]
+
+
+def _input(field: FormField, prefix: str, value: Any) -> Json:
+    given: Json = {"id": f"{prefix}{field.name}", "label": field.description[:200]}
+    if field.required:
+        given |= {"isRequired": True, "errorMessage": "This is needed."}
+    match field.kind:
+        case "bool":
+            shown = {"type": "Input.Toggle", "title": "Yes", "valueOn": "true", "valueOff": "false"}
+            return given | shown | {"value": "true" if value else "false"}
+        case "choice":
+            choices = [{"title": str(choice), "value": str(choice)} for choice in field.choices]
+            return given | {"type": "Input.ChoiceSet", "choices": choices} | _value(value)
+        case "int" | "float":
+            bounds = {"min": field.least, "max": field.most, "value": value}
+            return given | {"type": "Input.Number"} | {name: each for name, each in bounds.items() if each is not None}
+        case _:
+            text: Json = {"type": "Input.Text", "isMultiline": field.most is None or field.most > _MULTILINE}
+            if field.most is not None:
+                text["maxLength"] = int(field.most)
+            return given | text | _value(value)
+
+
+def _value(value: Any) -> Json:
+    return {} if value is None or value == "" else {"value": str(value)}
+
+
+def values_of(form: Form, data: Mapping[str, Any], *, prefix: str = "") -> Json:
+    """What was filled in, by the names of the form's fields, ready to be checked; what was left empty is left out."""
+    found: Json = {}
+    for field in form.fields:
+        given = data.get(f"{prefix}{field.name}")
+        if given is None or not isinstance(given, str | int | float) or (isinstance(given, str) and not given.strip()):
+            continue
+        if field.kind == "choice":
+            given = next((choice for choice in field.choices if str(choice) == str(given)), given)
+        elif field.kind == "bool":
+            given = str(given).lower() == "true"
+        elif field.kind == "int" and isinstance(given, float) and given.is_integer():
+            given = int(given)
+        found[field.name] = given
+    return found
+
+
+def table(rows: Sequence[Sequence[str]]) -> Json:
+    """A table whose first row is its head."""
+    columns = max(len(each) for each in rows)
+    return {
+        "type": "Table",
+        "firstRowAsHeader": True,
+        "columns": [{"width": 1}] * columns,
+        "rows": [
+            {
+                "type": "TableRow",
+                "cells": [
+                    {"type": "TableCell", "items": [words(cell or " ")]}
+                    for cell in [*each, *[""] * (columns - len(each))]
+                ],
+            }
+            for each in rows
+        ],
+    }

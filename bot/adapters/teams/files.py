@@ -1,0 +1,145 @@
+"""The files and buttons that go with an answer: each is a message of its own below it, shown once.
+
+Teams splits a message with both text and something attached, gives no id for it, and refuses to change one into that.
+"""
+
+import base64
+import hashlib
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import structlog
+from botbuilder.schema import Activity, ActivityTypes
+from botbuilder.schema import Attachment as Attached
+
+from bot.adapters.teams.addresses import Address
+from bot.adapters.teams.connector import Refused, Unsent
+from bot.adapters.teams.consent import Consents
+from bot.adapters.teams.sending import PATIENCE, Sending, carded, written
+from bot.markup import clean
+from bot.media import MediaError, fit_picture
+from bot.messages import Attachment, Channel, Reply
+
+if TYPE_CHECKING:
+    from bot.adapters.teams.cards import Json
+    from storage import Store
+
+__all__ = ["Files"]
+
+log = structlog.get_logger(__name__)
+
+_SIDE, _LARGEST_PICTURE = 1024, 1_000_000  # the largest picture that Teams shows within a message
+_LONGEST_TEXT = 12_000  # bytes of a text file that is shown as text where a file cannot be given
+_UNWANTED = (400, 413, 415)
+_BUTTONS = "buttons"
+
+
+class Files:
+    """Shows what goes with an answer, and takes away what no longer does."""
+
+    def __init__(self, sending: Sending, store: "Store", consents: Consents) -> None:
+        self._sending = sending
+        self._store = store
+        self._consents = consents
+
+    async def show(self, channel: Channel, address: Address, message_id: str, reply: Reply) -> None:
+        """Show those files of a reply that were not shown before, and take away those that are no longer in it."""
+        if reply.running and not reply.attachments:
+            return  # they come at the end
+        name = _name(channel, message_id)
+        done = await self._shown(name)
+        wanted = _marked(reply.attachments)
+        if not reply.running:
+            for mark in [mark for mark in done if mark not in wanted and mark != _BUTTONS]:
+                await self._sending.take_away(address, done.pop(mark))
+                await self._store.note("teams", name, {"shown": done})
+        for mark in [mark for mark in wanted if mark not in done]:
+            # Noted first: whatever happens from here on, the file is not shown twice.
+            await self._store.note("teams", name, {"shown": done | {mark: ""}})
+            try:
+                done[mark] = await self._file(channel, address, wanted[mark])
+            except Unsent as error:
+                if not error.doubtful:
+                    await self._store.note("teams", name, {"shown": done})
+                raise await self._sending.failure(error, channel, new=True) from None
+            await self._store.note("teams", name, {"shown": done})
+
+    async def below(self, channel: Channel, address: Address, message_id: str, card: "Json | None") -> None:
+        """Have this card below an answer, or none. That it is missing must never cost the answer."""
+        name = _name(channel, message_id)
+        done = await self._shown(name)
+        before = done.get(_BUTTONS)
+        try:
+            if card is None:
+                if before is not None:
+                    await self._sending.take_away(address, before)
+                    del done[_BUTTONS]
+                    await self._store.note("teams", name, {"shown": done})
+            elif before:
+                await self._sending.update(address, before, carded(card), patience=PATIENCE)
+            elif before is None:
+                await self._store.note("teams", name, {"shown": done | {_BUTTONS: ""}})
+                done[_BUTTONS] = await self._sending.send(address, carded(card), patience=PATIENCE)
+                await self._store.note("teams", name, {"shown": done})
+        except Unsent as error:
+            log.warning("buttons not shown in teams", reason=str(error))
+
+    async def forget(self, channel: Channel, address: Address, message_id: str) -> None:
+        """Take away everything that was shown with an answer."""
+        for each in (await self._shown(_name(channel, message_id))).values():
+            await self._sending.take_away(address, each)
+
+    async def _shown(self, name: str) -> dict[str, str]:
+        noted: dict[str, Any] = await self._store.noted("teams", name) or {}
+        return dict(noted.get("shown", {}))
+
+    async def _file(self, channel: Channel, address: Address, attachment: Attachment) -> str:
+        """Show a file, or offer it, or say why that cannot be; the id of the message."""
+        try:
+            if attachment.kind != "image":
+                return await self._offer(channel, address, attachment)
+            picture = await fit_picture(attachment.data, side=_SIDE, max_bytes=_LARGEST_PICTURE)
+            activity = _with_picture(attachment, picture.media_type, picture.data)
+            return await self._sending.send(address, activity, patience=PATIENCE)
+        except (MediaError, Refused) as error:
+            if isinstance(error, Refused) and error.status not in _UNWANTED:
+                raise
+            return await self._offer(channel, address, attachment)
+
+    async def _offer(self, channel: Channel, address: Address, attachment: Attachment) -> str:
+        """Teams takes a file from a bot only into a person's own OneDrive, in their chat with it, when they agree."""
+        if channel.kind == "direct":
+            return await self._consents.ask(address, attachment)
+        if attachment.kind == "text" and len(attachment.data) <= _LONGEST_TEXT:
+            text = clean(attachment.data.decode("utf-8", "replace")).replace("```", "'''")
+            return await self._sending.send(
+                address, written(f"**{attachment.name}**\n\n```\n{text}\n```"), patience=PATIENCE
+            )
+        log.info("file not shown in teams", media_type=attachment.media_type, size=len(attachment.data))
+        size = f"{max(len(attachment.data), 1) / 1000:,.0f} kB"
+        sentence = (
+            f"I made “{attachment.name}” ({size}), but Teams takes files from me only in a personal chat: "
+            "ask me there, and I will hand it over."
+        )
+        return await self._sending.send(address, written(sentence), patience=PATIENCE)
+
+
+def _name(channel: Channel, message_id: str) -> str:
+    """Under which name it is kept what was shown with a message: {mark: message id}."""
+    return f"files {channel.tenant} {channel.id} {message_id}"
+
+
+def _marked(attachments: Sequence[Attachment]) -> dict[str, Attachment]:
+    """Each file under a mark by which it is known again; the same file twice has two."""
+    marked: dict[str, Attachment] = {}
+    for attachment in attachments:
+        digest = hashlib.sha256(attachment.data).hexdigest()[:32]
+        number = sum(mark.startswith(digest) for mark in marked)
+        marked[f"{digest} {number}"] = attachment
+    return marked
+
+
+def _with_picture(attachment: Attachment, media_type: str, content: bytes) -> Activity:
+    address = f"data:{media_type};base64,{base64.b64encode(content).decode()}"
+    attached = Attached(content_type=media_type, content_url=address, name=attachment.alt or attachment.name)
+    return Activity(type=ActivityTypes.message, attachments=[attached])

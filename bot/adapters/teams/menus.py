@@ -1,0 +1,158 @@
+"""What people choose from a menu: entries on a message, commands beside the box they write in, and their dialogs.
+
+A dialog is made from the skill's `Request` alone. What it asks for is answered as a message: in the conversation where
+the bot is a member of it, else in the person's own chat with the bot.
+"""
+
+import secrets
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import structlog
+from botbuilder.schema import Activity
+
+from bot.adapter import Host
+from bot.adapters.teams.addresses import Address, Addresses
+from bot.adapters.teams.cards import card_of, dialog, fields_of, values_of, words
+from bot.adapters.teams.connector import Connector, Unsent
+from bot.adapters.teams.events import channel_of, payload_of, tenant_of, when
+from bot.adapters.teams.people import People
+from bot.adapters.teams.sending import ASKED
+from bot.commands import Command
+from bot.messages import Channel, Message, Quote
+
+__all__ = ["ABOUT", "Menus"]
+
+log = structlog.get_logger(__name__)
+
+Json = dict[str, Any]
+
+ABOUT = "ask"  # the entry that leaves it to the person what to ask about a message
+_SHOWN = 300  # characters of the message that a dialog quotes
+_HERE, _IN_CHAT = "The answer comes in this conversation.", "The answer comes in your own chat with me."
+_NOWHERE = (
+    "I am not in this conversation, and you have no chat with me yet. Add me as an app of your own, or to this "
+    "conversation, and try again."
+)
+_UNKNOWN = "I do not know this command any more. Whoever runs this bot can renew its app package."
+
+
+class Menus:
+    """Opens dialogs, and passes on what was filled in. `commands` are what can be called."""
+
+    def __init__(
+        self,
+        people: People,
+        addresses: Addresses,
+        connector: Connector,
+        commands: Callable[[], tuple[Command, ...]],
+    ) -> None:
+        self._people = people
+        self._addresses = addresses
+        self._connector = connector
+        self._commands = commands
+
+    async def opened(self, host: Host, activity: Activity, value: Json, address: Address) -> Json:
+        """An entry of a message's menu, or a command, was chosen."""
+        return self._form(str(value.get("commandId") or ""), payload_of(activity, value))
+
+    async def asked_for(self, host: Host, activity: Activity, value: Json, address: Address) -> Json:
+        """A button asks for a command's dialog."""
+        data = value.get("data")
+        named = data.get("command") if isinstance(data, dict) else ""
+        return self._form(str(named or ""), None)
+
+    async def submitted(self, host: Host, activity: Activity, value: Json, address: Address) -> Json:
+        """The dialog of a menu was filled in. An empty answer closes it."""
+        return await self.filled_in(host, activity, value, address)
+
+    async def filled_in(self, host: Host, activity: Activity, value: Json, address: Address) -> Json:
+        """A dialog was filled in, and what it asks for is heard like any other question."""
+        data = value.get("data")
+        data = data if isinstance(data, dict) else {}
+        if data.get("close"):
+            return {}
+        named, ticket = str(data.get("command") or value.get("commandId") or ""), str(data.get("ticket") or "")
+        command = self._command(named)
+        if command is None or not ticket.isalnum() or len(ticket) > 64:
+            return _told(_UNKNOWN)
+        quote = payload_of(activity, value)
+        person = await self._people.surely(activity)
+        found = await self._where(activity, address, private=command.private)
+        if found is None:
+            return _told(_NOWHERE)
+        channel, here = found
+        request = values_of(command.request, data)
+        text = str(request.get(command.request.words.name, "")) if command.request.words else ""
+        await host.heard(
+            Message(
+                f"{ASKED}{ticket}",
+                channel,
+                replace(person, moderator=person.moderator or channel.kind == "direct"),
+                text,
+                when(activity),
+                quote=quote,
+                skill=command.name,
+                request=request,
+                private=command.private,
+                reply_to=quote.id if quote and here else "",
+            )
+        )
+        return _told(_HERE if here else _IN_CHAT)
+
+    def _form(self, named: str, quote: Quote | None) -> Json:
+        command = self._command(named)
+        if command is None:
+            return _told(_UNKNOWN)
+        body: list[Json] = []
+        if quote is not None and quote.text:
+            short = quote.text if len(quote.text) <= _SHOWN else f"{quote.text[:_SHOWN]}…"
+            body.append({"type": "Container", "style": "emphasis", "items": [words(short, isSubtle=True, maxLines=4)]})
+        body.append(words(command.help))
+        body += fields_of(command.request)
+        title = command.menu or command.name.capitalize()
+        data = {"command": named, "ticket": secrets.token_hex(16)}
+        return {"task": {"type": "continue", "value": dialog(title, body, title, data)}}
+
+    def _command(self, named: str) -> Command | None:
+        """What a menu calls by this name; *Ask about this* is the conversation itself."""
+        wanted = "chat" if named == ABOUT else named
+        return next((each for each in self._commands() if each.name == wanted), None)
+
+    async def _where(self, activity: Activity, address: Address, *, private: bool) -> tuple[Channel, bool] | None:
+        """Where to answer, and whether that is here."""
+        channel = channel_of(activity)
+        if channel.kind == "direct" or (not private and await self._addresses.reaches(channel, address)):
+            await self._addresses.note(channel, address)
+            return channel, True
+        sender = activity.from_property
+        body = {
+            "bot": {"id": address.bot_id, "name": address.bot_name},
+            "members": [{"id": sender.id}],
+            "isGroup": False,
+            "tenantId": tenant_of(activity),
+            "channelData": {"tenant": {"id": tenant_of(activity)}},
+        }
+        try:
+            made = await self._connector.call(
+                "POST", activity.service_url, "/v3/conversations", body, lane=f"person {sender.id}", patience=3
+            )
+        except Unsent as error:
+            log.info("a person has no chat with the bot", reason=str(error))
+            return None
+        chat = made.get("id")
+        if not isinstance(chat, str) or not chat:
+            return None
+        own = Channel("teams", chat, channel.tenant, "direct")
+        await self._addresses.note(own, replace(address, conversation=chat, kind="personal"))
+        return own, False
+
+
+def _told(text: str) -> Json:
+    """A dialog that only says something."""
+    close = {"type": "Action.Submit", "title": "OK", "data": {"close": True}}
+    card = {"contentType": "application/vnd.microsoft.card.adaptive", "content": card_of([words(text)], [close])}
+    return {
+        "task": {"type": "continue", "value": {"title": "Parley", "height": "small", "width": "small", "card": card}}
+    }

@@ -1,0 +1,98 @@
+"""Who somebody is here, and whether they decide: owners of a team or a chat do, and whom the operator names."""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Iterable
+from urllib.parse import quote
+
+import structlog
+from botbuilder.schema import Activity
+
+from bot.adapters.teams.connector import Connector, Unsent
+from bot.adapters.teams.events import channel_of, person_of, team_of
+from bot.adapters.teams.graph import Graph
+from bot.messages import Person
+
+__all__ = ["People"]
+
+log = structlog.get_logger(__name__)
+
+_KEPT = 2000
+
+
+class People:
+    """Everybody, as Teams and Graph vouch for them."""
+
+    def __init__(
+        self,
+        connector: Connector,
+        graph: Graph | None,
+        moderators: Iterable[str],
+    ) -> None:
+        self._connector = connector
+        self._graph = graph
+        self._moderators = frozenset(each.lower() for each in moderators)
+        self._teams: OrderedDict[str, str] = OrderedDict()
+
+    def at_once(self, activity: Activity) -> bool | None:
+        """Whether who did this decides here, as far as that is known; None for a chat of their own."""
+        if channel_of(activity).kind == "direct":
+            return None
+        if self.named(activity):
+            return True
+        place = self._place(activity)
+        return bool(self._graph and place and self._graph.known(place, _aad(activity)))
+
+    def named(self, activity: Activity) -> bool:
+        """Whether the operator named who did this."""
+        return _aad(activity).lower() in self._moderators
+
+    async def surely(self, activity: Activity) -> Person:
+        """Who did this; whether they decide is asked for. Failing that, they do not."""
+        if channel_of(activity).kind == "direct" or self.named(activity):
+            return person_of(activity, moderator=True)
+        owner = False
+        if self._graph is not None and _aad(activity):
+            place = self._place(activity) or await self._ask_for_team(activity)
+            owner = bool(place) and await self._graph.owns(place, _aad(activity))
+        return person_of(activity, moderator=owner)
+
+    def _place(self, activity: Activity) -> str:
+        """What Graph calls the place, as far as the activity says it."""
+        channel = channel_of(activity)
+        if channel.kind == "group":
+            return f"chats/{channel.id}"
+        team = team_of(activity) or self._teams.get(_team_id(activity), "")
+        return f"teams/{team}" if team else ""
+
+    async def _ask_for_team(self, activity: Activity) -> str:
+        team_id = _team_id(activity)
+        if not team_id:
+            return ""
+        path = f"/v3/teams/{quote(team_id, safe='')}"
+        try:
+            async with asyncio.timeout(4):
+                found = await self._connector.call(
+                    "GET", activity.service_url, path, None, lane=f"team {team_id}", patience=3
+                )
+        except (Unsent, TimeoutError) as error:
+            log.warning("a team could not be looked up", error=type(error).__name__)
+            return ""
+        team = found.get("aadGroupId")
+        if not isinstance(team, str) or not team:
+            return ""
+        self._teams[team_id] = team
+        while len(self._teams) > _KEPT:
+            self._teams.popitem(last=False)
+        return f"teams/{team}"
+
+
+def _team_id(activity: Activity) -> str:
+    named = activity.channel_data.get("team") if isinstance(activity.channel_data, dict) else None
+    team_id = named.get("id") if isinstance(named, dict) else None
+    return team_id if isinstance(team_id, str) else ""
+
+
+def _aad(activity: Activity) -> str:
+    sender = activity.from_property
+    return str(sender.aad_object_id or "") if sender is not None else ""

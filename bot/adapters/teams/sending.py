@@ -1,0 +1,114 @@
+"""One request about a conversation each: a new message, a change, a deletion."""
+
+from typing import TYPE_CHECKING
+
+import structlog
+from botbuilder.core import TurnContext
+from botbuilder.schema import Activity, ActivityTypes, ChannelAccount, ConversationAccount, ConversationReference
+from botbuilder.schema import Attachment as Attached
+
+from bot.adapter import Gone, PostFailed
+from bot.adapters.teams.addresses import Address, Addresses
+from bot.adapters.teams.cards import CARD
+from bot.adapters.teams.cloud import Cloud
+from bot.adapters.teams.connector import Refused, Unsent
+from bot.adapters.teams.hosts import Hosts
+from bot.messages import Channel
+
+if TYPE_CHECKING:
+    from bot.adapters.teams.cards import Json
+
+__all__ = ["ASKED", "PATIENCE", "PATIENCE_RUNNING", "Sending", "carded", "written"]
+
+log = structlog.get_logger(__name__)
+
+# Seconds for which sending is tried. What is still being written is soon followed by more; an end has nothing after it.
+PATIENCE_RUNNING, PATIENCE = 10.0, 60.0
+ASKED = "asked-"  # begins the id of a question that no message shows: it was asked in a dialog
+_GONE = (403, 404, 410)
+
+
+class Sending:
+    """The way to the conversations that were heard from."""
+
+    def __init__(self, cloud: Cloud, addresses: Addresses, hosts: Hosts) -> None:
+        self._cloud = cloud
+        self._addresses = addresses
+        self._hosts = hosts
+
+    async def address(self, channel: Channel) -> Address:
+        """Where a conversation is answered. Raises `Gone`."""
+        address = await self._addresses.find(channel)
+        if address is None:
+            raise Gone("nothing was ever heard from this conversation")
+        if address.gone:
+            raise Gone("the bot is no longer in this conversation")
+        if not self._hosts.trusts(address.service_url):
+            log.error("a stored conversation's host is not allowed", remedy="see PARLEY_TEAMS_SERVICE_HOSTS")
+            raise Gone("the conversation's host is not allowed")
+        return address
+
+    async def failure(self, error: Unsent, channel: Channel, *, new: bool) -> PostFailed:
+        """What the core is told; a `new` message that Teams takes nowhere means that the bot is no longer there."""
+        if not isinstance(error, Refused) or error.status not in _GONE:
+            return PostFailed(str(error))
+        if new:
+            await self._addresses.close(channel)
+        return Gone(str(error))
+
+    async def send(self, address: Address, activity: Activity, *, patience: float, answers: str = "") -> str:
+        """Send something new; its id, empty where Teams gives none. Raises `Unsent`."""
+        ids: list[str] = []
+
+        async def work(context: TurnContext) -> None:
+            sent = await context.send_activity(activity)
+            ids.append(sent.id)
+
+        below = None if not answers or answers.startswith(ASKED) or "~" in answers else answers
+        await self._cloud.speak(_reference(address), work, answers=below, patience=patience)
+        return ids[0]
+
+    async def update(self, address: Address, message_id: str, activity: Activity, *, patience: float) -> None:
+        """Put something else in the place of a message. Raises `Unsent`."""
+        activity.id = message_id
+
+        async def work(context: TurnContext) -> None:
+            await context.update_activity(activity)
+
+        await self._cloud.speak(_reference(address), work, answers=None, patience=patience)
+
+    async def delete(self, address: Address, message_id: str) -> None:
+        """Delete a message. Raises `Unsent`."""
+
+        async def work(context: TurnContext) -> None:
+            await context.delete_activity(message_id)
+
+        await self._cloud.speak(_reference(address), work, answers=None, patience=PATIENCE)
+
+    async def take_away(self, address: Address, message_id: str) -> None:
+        """Delete a message if it can be deleted: an old picture does less harm than an answer that is held up."""
+        try:
+            if message_id:
+                await self.delete(address, message_id)
+        except Unsent as error:
+            log.warning("something old stays in teams", reason=str(error))
+
+
+def written(text: str) -> Activity:
+    """A message of text."""
+    return Activity(type=ActivityTypes.message, text=text, text_format="markdown")
+
+
+def carded(card: "Json", summary: str = "") -> Activity:
+    """A message that is a card; `summary` is what a notification says of it."""
+    attached = Attached(content_type=CARD, content=card)
+    return Activity(type=ActivityTypes.message, attachments=[attached], summary=summary or None)
+
+
+def _reference(address: Address) -> ConversationReference:
+    return ConversationReference(
+        channel_id=address.channel_id,
+        service_url=address.service_url,
+        conversation=ConversationAccount(id=address.conversation, conversation_type=address.kind or None),
+        bot=ChannelAccount(id=address.bot_id, name=address.bot_name),
+    )

@@ -1,0 +1,129 @@
+"""What a channel's owners set for it: a dialog made from the `Settings` of every skill, in Teams' own place for it."""
+
+from collections.abc import Callable
+from typing import Any
+
+from botbuilder.schema import Activity
+
+from bot.adapter import Host
+from bot.adapters.teams.addresses import Address, Addresses
+from bot.adapters.teams.cards import dialog, fields_of, values_of, words
+from bot.adapters.teams.events import channel_of
+from bot.adapters.teams.people import People
+from bot.commands import Command
+from bot.errors import UserError
+from bot.messages import Channel
+
+__all__ = ["NEW_POST", "SettingsDialog"]
+
+Json = dict[str, Any]
+
+NEW_POST = "post"
+_STYLE = "teams.replies"
+_EVERYWHERE = "teams.everywhere"
+_NOT_YOURS = "Only an owner of this team or chat can change this, or somebody whom the operator of this bot has named."
+_SAVED = "Saved. It holds from the next message on."
+
+
+class SettingsDialog:
+    """Shows what is set, and sets what was filled in. `commands` are what can be called."""
+
+    def __init__(self, people: People, addresses: Addresses, commands: Callable[[], tuple[Command, ...]]) -> None:
+        self._people = people
+        self._addresses = addresses
+        self._commands = commands
+
+    async def opened(self, host: Host, activity: Activity, value: Json, address: Address) -> Json:
+        """Somebody opens the settings."""
+        person = await self._people.surely(activity)
+        if not person.moderator:
+            return _said(_NOT_YOURS)
+        return _asked(await self._form(host, channel_of(activity), everywhere=self._people.named(activity)))
+
+    async def submitted(self, host: Host, activity: Activity, value: Json, address: Address) -> Json:
+        """Somebody filled them in; whether they may is asked again."""
+        given = value.get("data") if isinstance(value.get("data"), dict) else value
+        assert isinstance(given, dict)
+        channel, person = channel_of(activity), await self._people.surely(activity)
+        if not person.moderator:
+            return _said(_NOT_YOURS)
+        everywhere = given.get(_EVERYWHERE) == "true" and self._people.named(activity)
+        before = await host.choices(channel)
+        wrong = []
+        for command in self._commands():
+            prefix = f"{command.name}."
+            chosen = values_of(command.settings, given, prefix=prefix)
+            if f"{prefix}enabled" in given:
+                chosen["enabled"] = given[f"{prefix}enabled"] == "true"
+            now = before.get(command.name, {})
+            emptied = {
+                field.name: ""
+                for field in command.settings.fields
+                if field.kind == "str" and given.get(f"{prefix}{field.name}") == "" and now.get(field.name)
+            }
+            changed = {name: each for name, each in (chosen | emptied).items() if everywhere or now.get(name) != each}
+            if changed:
+                try:
+                    await host.configure(channel, person, command.name, changed, everywhere=everywhere)
+                except UserError as error:
+                    wrong.append(f"**{command.name}**: {error}")
+        if _STYLE in given:
+            await self._addresses.choose(channel, str(given[_STYLE]))
+        if wrong:
+            form = await self._form(host, channel, everywhere=self._people.named(activity), filled=given, wrong=wrong)
+            return _asked(form)
+        return _said(_SAVED)
+
+    async def _form(
+        self,
+        host: Host,
+        channel: Channel,
+        *,
+        everywhere: bool,
+        filled: Json | None = None,
+        wrong: list[str] | None = None,
+    ) -> Json:
+        choices = await host.choices(channel)
+        body: list[Json] = [words(each, color="Attention") for each in wrong or ()]
+        if channel.kind in ("channel", "thread"):
+            body.append(
+                {
+                    "type": "Input.ChoiceSet",
+                    "id": _STYLE,
+                    "label": "Where I answer in this channel",
+                    "value": await self._addresses.chosen(channel) or "thread",
+                    "choices": [
+                        {"title": "In the thread of the question", "value": "thread"},
+                        {"title": "In a new post", "value": NEW_POST},
+                    ],
+                }
+            )
+        for command in self._commands():
+            now = {
+                **choices.get(command.name, {}),
+                **(values_of(command.settings, filled, prefix=f"{command.name}.") if filled else {}),
+            }
+            body += [
+                words(command.name.capitalize(), weight="Bolder", separator=True, spacing="Medium"),
+                {
+                    "type": "Input.Toggle",
+                    "id": f"{command.name}.enabled",
+                    "title": command.help,
+                    "valueOn": "true",
+                    "valueOff": "false",
+                    "value": "true" if now.get("enabled", True) else "false",
+                },
+                *fields_of(command.settings, filled=now, prefix=f"{command.name}."),
+            ]
+        if everywhere:
+            text = {"title": "In the whole organisation, where a channel has no choice of its own", "separator": True}
+            body.append({"type": "Input.Toggle", "id": _EVERYWHERE, "valueOn": "true", "valueOff": "false"} | text)
+        return dialog("Settings", body, "Save", {})
+
+
+def _asked(form: Json) -> Json:
+    return {"responseType": "config", "config": {"type": "continue", "value": form}}
+
+
+def _said(text: str) -> Json:
+    return {"responseType": "config", "config": {"type": "message", "value": text}}
