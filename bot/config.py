@@ -157,7 +157,7 @@ class Config(ModelSettings, Limited):
         validation_alias="PARLEY_DISCORD_CONTENT",
         description="1: ask Discord for the Message Content intent, to hear replies without a ping and to catch up",
     )
-    discord_bots: _Listed = Field(
+    discord_bots: Listed = Field(
         (),
         validation_alias="PARLEY_DISCORD_BOTS",
         description="Ids of other Discord bots that are answered when they mention this one",
