@@ -140,9 +140,12 @@ class Conversation:
             log.exception("a skill failed", reference=reference, skill=bill.skill, heard=running.heard)
             answer.add_sentence(f"Something went wrong on my side (reference {reference}).")
         await models.close()
+        if message.author.bot and outcome in ("explained", "cut off", "failed"):
+            answer.clear()  # an error is no answer to a machine: it would answer to that
         answer.settle()
         await delivery.fit()
         if outcome == "answered" and bill.used and not running.message.private:
+            answer.buttons.extend(await self._offered(message, answer.text, bill, models))
             answer.buttons.extend(ANSWERED)
         answer.footers.extend(notice for notice in models.notices if notice not in answer.footers)
 
@@ -159,9 +162,21 @@ class Conversation:
         SECONDS.labels(message.channel.platform).observe(time.monotonic() - began)
         TURNS.labels(message.channel.platform, outcome).inc()
 
+    async def _offered(self, message: Message, text: str, bill: Tally, models: TurnModels) -> list[Button]:
+        """What other skills offer to do with what the chat has answered."""
+        if bill.skill != FALLBACK or not text:
+            return []
+        found = []
+        for name, skill in self._skills.items():
+            chosen = await self._store.chosen(settings_key(message.channel), name)
+            if chosen.get("enabled", True) and (button := skill.offers(settings_of(skill, chosen), text, models)):
+                found.append(button)
+        return found
+
     def afterwards(self, channel: Channel) -> Coroutine[None, None, None] | None:
         """What is left to do in a channel after an answer, when nobody waits for it; `None` for nothing."""
-        return self._summarise(channel) if self._memory.due(channel) and not self._models.notices else None
+        practising = any(choice.provider.notice for choice in self._models.choices("chat"))
+        return self._summarise(channel) if self._memory.due(channel) and not practising else None
 
     async def _summarise(self, channel: Channel) -> None:
         """Summarise what has grown too long to be shown to models, on the bill of the community."""
