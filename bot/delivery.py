@@ -102,7 +102,7 @@ class Delivery:
         answer: Answer,
         *,
         begin: Callable[[], Awaitable[None]],
-        posted: Callable[[int, str], Awaitable[None]],
+        posted: Callable[[int, str, bool], Awaitable[None]],
         shown: dict[int, str] | None = None,
         first: int = 0,
         again: bool = False,
@@ -114,6 +114,7 @@ class Delivery:
         self._begin = begin
         self._posted = posted
         self.shown = dict(shown or {})
+        self.unrecorded: dict[int, str] = {}  # what `posted` was told to be the last of it all, and need not keep
         self._first = first
         self._again = again
         self._replies: dict[int, Reply] = {}
@@ -161,9 +162,11 @@ class Delivery:
     async def finish(self) -> None:
         """Show the whole answer. Raises `PostFailed` when the platform does not take it, `Gone` when it never will."""
         replies = [] if self._answer.empty else await self._composed()
+        end = self._first + len(replies)
+        over = [part for part in self.shown if part >= end]
         for part, reply in enumerate(replies, self._first):
-            await self._show(part, reply)
-        for part in [part for part in self.shown if part >= self._first + len(replies)]:
+            await self._show(part, reply, last=part == end - 1 and not over)
+        for part in over:
             await self._adapter.remove(self._channel, self.shown.pop(part))
 
     async def _keep_showing(self) -> None:
@@ -243,7 +246,7 @@ class Delivery:
         most = self._limits.attachment_bytes // (1024 * 1024)
         return fitting, f"{missing} file(s) left out: this channel takes {self._limits.attachments} of up to {most} MB"
 
-    async def _show(self, part: int, reply: Reply) -> None:
+    async def _show(self, part: int, reply: Reply, *, last: bool = False) -> None:
         if self._replies.get(part) == reply:
             return
         if part not in self.shown:
@@ -252,7 +255,10 @@ class Delivery:
             answers = self._message.reply_to or self._message.id
             message_id = await self._adapter.post(self._channel, reply, answers=answers, nonce=nonce)
             self.shown[part] = message_id
-            await self._posted(part, message_id)
+            last = last and not self._again
+            await self._posted(part, message_id, last)
+            if last:  # the question is closed now, and this is written down with that
+                self.unrecorded[part] = message_id
             if self._again:  # the platform may have kept what an earlier attempt had posted
                 await self._adapter.edit(self._channel, message_id, reply)
         else:
