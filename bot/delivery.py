@@ -30,6 +30,7 @@ PLACEHOLDER = "…"
 MOST_CHARACTERS = 100_000  # of one answer; what says more than this has lost its way
 STOP = Button("stop", "Stop")
 WHOLE = "the whole answer is in the file"
+_SPREAD = 0.25  # by which the slowest answer is slower than the platform's pace
 _FOOTER_ROOM = 8  # what a platform's own marks around a footer may take
 
 
@@ -119,6 +120,8 @@ class Delivery:
         self._again = again
         self._replies: dict[int, Reply] = {}
         self._limits = adapter.limits(message.channel)
+        # Each answer keeps its own time, so that many which begin together are not all shown in the same moment.
+        self._beat = self._limits.pace * (1 + _SPREAD * int(nonce_of(self._channel, message.id, 0)[:4], 16) / 0xFFFF)
         self._changed = asyncio.Event()
         self._ending = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
@@ -173,7 +176,7 @@ class Delivery:
         while True:
             await self._changed.wait()
             if not self.shown and self._limits.once:
-                await self._pause(self._limits.pace / 4)  # a short answer is posted whole, a long one not by a syllable
+                await self._pause(self._beat / 4)  # a short answer is posted whole, a long one not by a syllable
             if self._ending.is_set():
                 return
             self._changed.clear()
@@ -185,7 +188,7 @@ class Delivery:
                 log.warning("part of an answer was not shown yet", platform=self._channel.platform, error=str(error))
                 if isinstance(error, Gone):
                     return
-            await self._pause(self._limits.pace)
+            await self._pause(self._beat)
 
     async def _keep_typing(self) -> None:
         while not self._ending.is_set() and not self.shown:
