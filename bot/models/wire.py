@@ -3,7 +3,7 @@
 import asyncio
 import random
 import re
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
 
@@ -11,7 +11,7 @@ import orjson
 import structlog
 
 from bot.models.breaker import Breaker
-from bot.models.connection import Connection, Key
+from bot.models.connection import Connection, Key, Sender
 from bot.models.errors import BadReply, ModelError, NotConfigured, Unavailable
 from bot.models.faults import Fault, connection_fault, server_fault
 from bot.models.profiles import Profile
@@ -30,6 +30,7 @@ log = structlog.get_logger(__name__)
 
 _PAUSES = (0.4, 0.9)  # seconds before the first and the second further attempt, more or less
 _MOST_LESSONS = 4
+_MOST_ERROR = 256 * 1024  # bytes
 _DEPLOYED = (  # what belongs to one model in Azure's classic interface
     "/chat/completions",
     "/embeddings",
@@ -51,6 +52,7 @@ class Wire:
         self._key = key
         self._connection = connection
         self._client: AsyncOpenAI | None = None
+        self._sender: Sender | None = None
         self._quirks: dict[str, Quirks] = {}
         self._alerted = float("-inf")
         parts = urlsplit(profile.base_url)
@@ -59,6 +61,7 @@ class Wire:
     async def open(self) -> "AsyncOpenAI":
         if self._client is None:
             self._client = await self._connection.client(self.profile, self._key)
+            self._sender = self._connection.sender(self._client, self.profile, self._key)
         return self._client
 
     async def post(
@@ -115,27 +118,18 @@ class Wire:
         due: float,
         files: Files,
     ) -> "Response | Fault":
-        import httpx2
-        from openai import APIConnectionError, APIStatusError, AsyncStream, OpenAIError
+        from openai import APIConnectionError, APIStatusError, OpenAIError
 
         client = await self.open()
-        if self.profile.api_version and path in _DEPLOYED:  # the library would do it for bodies that it writes itself
-            path = f"/deployments/{quote(str(body['model']), safe='')}{path}"
-        request: dict[str, Any] = {"content": orjson.dumps(body)}
-        if files:
-            fields = {key: _field(value) for key, value in body.items()}
-            request = {
-                "body": fields,
-                "files": list(files),
-                "options": {"headers": {"Content-Type": "multipart/form-data"}},
-            }
         try:
             async with asyncio.timeout_at(due) as waiting:
-                answer: Any = await client.post(
-                    path, cast_to=httpx2.Response, stream=True, stream_cls=AsyncStream[object], **request
-                )
-                response: Response = answer
-                return response
+                if self._sender and not files:
+                    response = await self._sender.post(path, orjson.dumps(body))
+                    if response.status_code == 200 or response.is_success:
+                        return response
+                    told, headers = await _error_of(response, due)
+                    return server_fault(self.profile, model, role, response.status_code, told, headers)
+                return await self._post(client, path, body, files)
         except TimeoutError as error:
             if waiting.expired():
                 return Fault(Unavailable(self.profile.spoken), code="no answer in time")
@@ -150,6 +144,26 @@ class Wire:
             return connection_fault(self.profile, error)
         except _wire_errors() as error:
             return connection_fault(self.profile, error)
+
+    async def _post(self, client: "AsyncOpenAI", path: str, body: dict[str, Any], files: Files) -> "Response":
+        """By way of the library: forms, tokens that have to be asked for, Azure's classic interface."""
+        import httpx2
+        from openai import AsyncStream
+
+        if self.profile.api_version and path in _DEPLOYED:  # the library would do it for bodies that it writes itself
+            path = f"/deployments/{quote(str(body['model']), safe='')}{path}"
+        request: dict[str, Any] = {"content": orjson.dumps(body)}
+        if files:
+            request = {
+                "body": {key: _field(value) for key, value in body.items()},
+                "files": list(files),
+                "options": {"headers": {"Content-Type": "multipart/form-data"}},
+            }
+        answer: Any = await client.post(
+            path, cast_to=httpx2.Response, stream=True, stream_cls=AsyncStream[object], **request
+        )
+        response: Response = answer
+        return response
 
     async def ask(
         self,
@@ -279,6 +293,20 @@ async def read_whole(response: "Response", until: float, most: int) -> bytes:
         if len(body) > most:
             raise ValueError("too long")
     return bytes(body)
+
+
+async def _error_of(response: "Response", until: float) -> tuple[Any, Mapping[str, str]]:
+    """What a server says with an error status, read as JSON where it is such, and the headers."""
+    try:
+        body = await read_whole(response, until, _MOST_ERROR)
+    except (ValueError, BrokenOff):
+        body = b""
+    finally:
+        await response.aclose()
+    try:
+        return orjson.loads(body), response.headers
+    except ValueError:
+        return body.decode("utf-8", "replace"), response.headers
 
 
 def _field(value: Any) -> Any:
