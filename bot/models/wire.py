@@ -11,7 +11,7 @@ import orjson
 import structlog
 
 from bot.models.breaker import Breaker
-from bot.models.connection import Connection, Key, Sender
+from bot.models.connection import Connection, Key, Reply, Sender
 from bot.models.errors import BadReply, ModelError, NotConfigured, Unavailable
 from bot.models.faults import Fault, connection_fault, server_fault
 from bot.models.profiles import Profile
@@ -19,7 +19,6 @@ from bot.models.provider import Role
 from bot.models.quirks import Quirks
 
 if TYPE_CHECKING:
-    from httpx2 import Response
     from openai import AsyncOpenAI
 
 __all__ = ["BrokenOff", "OtherRoad", "Wire", "next_block", "read_whole"]
@@ -74,7 +73,7 @@ class Wire:
         until: float,
         retries: int = 2,
         files: Files = (),
-    ) -> "tuple[Response, float]":
+    ) -> tuple[Reply, float]:
         """Post `body`, as JSON or with `files` as a form.
 
         Every attempt may take `first` seconds to its headers, all together until the loop's time `until`. Returns the
@@ -117,7 +116,7 @@ class Wire:
         role: Role,
         due: float,
         files: Files,
-    ) -> "Response | Fault":
+    ) -> Reply | Fault:
         from openai import APIConnectionError, APIStatusError, OpenAIError
 
         client = await self.open()
@@ -125,7 +124,7 @@ class Wire:
             async with asyncio.timeout_at(due) as waiting:
                 if self._sender and not files:
                     response = await self._sender.post(path, orjson.dumps(body))
-                    if response.status_code == 200 or response.is_success:
+                    if response.status_code == 200:
                         return response
                     told, headers = await _error_of(response, due)
                     return server_fault(self.profile, model, role, response.status_code, told, headers)
@@ -145,7 +144,7 @@ class Wire:
         except _wire_errors() as error:
             return connection_fault(self.profile, error)
 
-    async def _post(self, client: "AsyncOpenAI", path: str, body: dict[str, Any], files: Files) -> "Response":
+    async def _post(self, client: "AsyncOpenAI", path: str, body: dict[str, Any], files: Files) -> Reply:
         """By way of the library: forms, tokens that have to be asked for, Azure's classic interface."""
         import httpx2
         from openai import AsyncStream
@@ -162,7 +161,7 @@ class Wire:
         answer: Any = await client.post(
             path, cast_to=httpx2.Response, stream=True, stream_cls=AsyncStream[object], **request
         )
-        response: Response = answer
+        response: Reply = answer
         return response
 
     async def ask(
@@ -175,7 +174,7 @@ class Wire:
         most: int,
         retries: int = 2,
         files: Files = (),
-    ) -> "tuple[bytes, Response]":
+    ) -> tuple[bytes, Reply]:
         """Post, and read the whole answer of at most `most` bytes, all within `seconds`. Raises a `ModelError`."""
         until = asyncio.get_running_loop().time() + seconds
         response, _ = await self.post(path, body, role=role, first=seconds, until=until, retries=retries, files=files)
@@ -208,7 +207,7 @@ class Wire:
             raise server_fault(self.profile, model, role, 0, answer).error
         return answer
 
-    async def whole(self, response: "Response", until: float, most: int) -> bytes:
+    async def whole(self, response: Reply, until: float, most: int) -> bytes:
         """The body of a response, which is closed then. Raises a `ModelError`."""
         try:
             return await read_whole(response, until, most)
@@ -284,7 +283,7 @@ async def next_block(blocks: AsyncIterator[bytes], until: float) -> bytes | None
         raise BrokenOff(type(error).__name__) from error
 
 
-async def read_whole(response: "Response", until: float, most: int) -> bytes:
+async def read_whole(response: Reply, until: float, most: int) -> bytes:
     """The body of a response that is not a stream. Raises as `next_block` does, and `ValueError` above `most` bytes."""
     blocks = response.aiter_bytes()
     body = bytearray()
@@ -295,7 +294,7 @@ async def read_whole(response: "Response", until: float, most: int) -> bytes:
     return bytes(body)
 
 
-async def _error_of(response: "Response", until: float) -> tuple[Any, Mapping[str, str]]:
+async def _error_of(response: Reply, until: float) -> tuple[Any, Mapping[str, str]]:
     """What a server says with an error status, read as JSON where it is such, and the headers."""
     try:
         body = await read_whole(response, until, _MOST_ERROR)
