@@ -3,20 +3,16 @@
 import ipaddress
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import platformdirs
-from annotated_types import Ge, Le
 from pydantic import Field, SecretStr, ValidationError, field_validator
-from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails
 from pydantic_settings import SettingsConfigDict
 
-from bot.budget import Quotas
-from bot.envfile import EnvFile, read_env_file, suggestion
+from bot.envfile import EnvFile, bounds, read_env_file, suggestion
+from bot.limits import Limited
 from bot.modelsettings import Listed, ModelSettings
-
-if TYPE_CHECKING:
-    from pydantic_core import ErrorDetails
 
 __all__ = ["Config", "ConfigError", "load_config"]
 
@@ -25,7 +21,7 @@ class ConfigError(Exception):
     """The configuration cannot be used. The text lists every mistake, one a line, without any secret."""
 
 
-class Config(ModelSettings):
+class Config(ModelSettings, Limited):
     """What an operator can set. Each field's description is what `docs/configuration.md` shows."""
 
     model_config = SettingsConfigDict(
@@ -81,46 +77,7 @@ class Config(ModelSettings):
         description="How long running answers may still take when Parley is stopped",
     )
 
-    # How much people may ask for; moderators may lower it for their community
-    turns_per_minute: int = Field(
-        10, ge=1, validation_alias="PARLEY_TURNS_PER_MINUTE", description="Questions of one person in a minute"
-    )
-    turns_per_day: int = Field(
-        100, ge=1, validation_alias="PARLEY_TURNS_PER_DAY", description="Questions of one person in a day"
-    )
-    pictures_per_day: int = Field(
-        5, ge=0, validation_alias="PARLEY_PICTURES_PER_DAY", description="Pictures drawn for one person in a day"
-    )
-    audio_minutes_per_day: int = Field(
-        15,
-        ge=0,
-        validation_alias="PARLEY_AUDIO_MINUTES_PER_DAY",
-        description="Minutes of sound listened to for one person in a day",
-    )
-    community_turns_per_hour: int = Field(
-        300,
-        ge=1,
-        validation_alias="PARLEY_COMMUNITY_TURNS_PER_HOUR",
-        description="Questions of one community in an hour",
-    )
-    community_turns_at_once: int = Field(
-        8,
-        ge=1,
-        validation_alias="PARLEY_COMMUNITY_TURNS_AT_ONCE",
-        description="Questions of one community answered at the same time; more have to wait",
-    )
-    community_dollars_per_day: float = Field(
-        2.0,
-        ge=0,
-        validation_alias="PARLEY_COMMUNITY_DOLLARS_PER_DAY",
-        description="Dollars spent on paid models for one community in a day",
-    )
-    dollars_per_day: float = Field(
-        10.0,
-        ge=0,
-        validation_alias="PARLEY_DOLLARS_PER_DAY",
-        description="Dollars spent on paid models for everybody in a day",
-    )
+    # Teams, further
     teams_certificate: Path | None = Field(
         None,
         validation_alias="PARLEY_TEAMS_CERTIFICATE",
@@ -195,6 +152,16 @@ class Config(ModelSettings):
         validation_alias="PARLEY_TEAMS_LOGIN_URL",
         description="Where the Teams bot signs in (sovereign clouds)",
     )
+    discord_content: bool = Field(
+        False,
+        validation_alias="PARLEY_DISCORD_CONTENT",
+        description="1: ask Discord for the Message Content intent, to hear replies without a ping and to catch up",
+    )
+    discord_bots: Listed = Field(
+        (),
+        validation_alias="PARLEY_DISCORD_BOTS",
+        description="Ids of other Discord bots that are answered when they mention this one",
+    )
     discord_guild: str = Field(
         "",
         pattern=r"^(\d{15,20})?$",
@@ -237,6 +204,7 @@ class Config(ModelSettings):
         "teams_tenants",
         "teams_service_hosts",
         "discord_moderator_roles",
+        "discord_bots",
         "teams_moderators",
         mode="before",
     )
@@ -296,11 +264,6 @@ class Config(ModelSettings):
         return folder
 
     @property
-    def quotas(self) -> Quotas:
-        """How much people may ask for, and what may be spent."""
-        return Quotas(**{name: getattr(self, name) for name in Quotas.__slots__})
-
-    @property
     def database(self) -> str:
         """The database as an SQLAlchemy address."""
         return self.database_url or f"sqlite:///{self.folder / 'parley.db'}"
@@ -333,14 +296,14 @@ def load_config(**given: Any) -> Config:
     return config
 
 
-def _sentence(mistake: "ErrorDetails", file: EnvFile) -> tuple[int, str]:
+def _sentence(mistake: ErrorDetails, file: EnvFile) -> tuple[int, str]:
     """What is wrong and how it should be, with the line it was written in (0: in none), without the value."""
     name = str(mistake["loc"][0]) if mistake["loc"] else ""
     field = _FIELDS.get(name)
     match mistake["type"], mistake.get("ctx", {}):
         case "int_parsing" | "float_parsing" | "int_from_float" | "greater_than_equal" | "less_than_equal", _:
             number = "a number" if field and field.annotation is float else "a whole number"
-            text = f"has to be {number}{_bounds(field)}"
+            text = f"has to be {number}{bounds(field)}"
         case "bool_parsing" | "bool_type", _:
             text = "has to be 1 (yes) or 0 (no)"
         case "too_short" | "string_too_short", {"min_length": least}:
@@ -354,13 +317,6 @@ def _sentence(mistake: "ErrorDetails", file: EnvFile) -> tuple[int, str]:
     line = 0 if any(name == each.upper() for each in os.environ) else file.lines.get(name, 0)
     where = f"{file.path}:{line}: " if line else ""
     return line, f"{where}{name} {text}{meaning}."
-
-
-def _bounds(field: FieldInfo | None) -> str:
-    marks = field.metadata if field else []
-    least = next((mark.ge for mark in marks if isinstance(mark, Ge)), None)
-    most = next((mark.le for mark in marks if isinstance(mark, Le)), None)
-    return (f" from {least}" if least is not None else "") + (f" to {most}" if most is not None else "")
 
 
 def _unknown_in_environment() -> list[str]:
