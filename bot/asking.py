@@ -24,6 +24,7 @@ from bot.prompting import stands_above
 from bot.routing import choose
 from bot.skill import Piece, Pieces, Skill, Turn
 from bot.tools import converse, own_words, tool_of
+from bot.translations import translate
 from bot.turns import Tally
 from storage import Store
 
@@ -135,7 +136,7 @@ class Asking:
             request=fill(choice.skill.request_type, choice.words, dict(choice.given)),
             history=remembered.said,
             models=models,
-            skills={skill.name: skill.help_in(message.author.locale) for skill in permitted},
+            skills={skill.name: translate(skill.help, message.author.locale) for skill in permitted},
             kept=kept,
             _read=read,
             _documents=documents,
