@@ -23,6 +23,7 @@ __all__ = ["earlier", "search"]
 log = structlog.get_logger(__name__)
 
 _STORED = 5000  # lines that are searched, the newest
+_KEPT = 100  # things kept with answers that are searched, the newest
 _READ = 300  # messages that are read from the platform for a search
 _COMPARED = 2000  # lines whose meaning is compared, the newest
 _AT_ONCE = 100  # texts in one call for vectors
@@ -36,7 +37,7 @@ async def earlier(store: Store, adapter: Adapter, message: Message, limit: int, 
     """The newest `limit` messages before this one. Raises `UserError` with the remedy where somebody has to let the bot
     read them.
     """
-    read = await adapter.earlier(message.channel, limit, since)
+    read = await adapter.earlier(message.channel, limit, since, message.author)
     said = (
         read if read is not None else [_said(each.line) for each in await store.all_lines(message.channel.key, limit)]
     )
@@ -61,11 +62,17 @@ async def search(
     stored = [each for each in stored if each.line.message_id.removeprefix("re:") not in repeated]
     known = {each.line.message_id for each in stored}
     try:
-        read = await adapter.earlier(message.channel, _READ, None) or ()
+        read = await adapter.earlier(message.channel, _READ, None, message.author) or ()
     except UserError:
         read = ()  # what was said to the bot can be searched all the same
     others = [said for said in read if said.message_id not in known | repeated]
-    everything = [*(_said(each.line) for each in stored), *others]
+    # What was kept with an answer, such as a transcript that was too long to be said, is found by its words.
+    kept = [
+        Said("assistant", each.text, message_id=f"re:{each.event}", at=each.at)
+        for each in await store.kept(message.channel.key, _KEPT)
+        if each.event not in repeated
+    ]
+    everything = [*(_said(each.line) for each in stored), *others, *kept]
     if not everything:
         return ()
     ranks = [await asyncio.to_thread(by_words, query, [said.text for said in everything])]
@@ -74,14 +81,16 @@ async def search(
             ranks.append(await _by_meaning(store, models, query, stored))
         except ModelError as error:
             log.warning("searched by words only", error=type(error).__name__)
-    best = fused(ranks)[:limit]
+    best: dict[str, int] = {}  # of a message and its answer, the one that fits better
+    for at in fused(ranks):
+        best.setdefault(everything[at].message_id.removeprefix("re:") or f" {at}", at)
     return tuple(
         Found(
             everything[at],
             _snippet(everything[at].text, query),
             adapter.link(message.channel, everything[at].message_id.removeprefix("re:").partition("~")[0]),
         )
-        for at in best
+        for at in list(best.values())[:limit]
     )
 
 

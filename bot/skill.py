@@ -144,8 +144,8 @@ class Turn(Generic[S, R]):
         *,
         attachments: "Sequence[Attachment]" = (),
     ) -> Pieces:
-        """What another skill answers to `text`, or to a `request`, about `attachments` that have their bytes: under the
-        same rules and on the same bill.
+        """What another skill answers to `text`, or to a `request`, about these `attachments`: under the same rules and
+        on the same bill.
         """
         return self._ask(skill, text, request, attachments)
 
@@ -207,7 +207,7 @@ class Skill(Generic[S, R]):
     `name` is what people call it by: lower-case letters, digits and `-`, at most 32.
     `takes` names the kinds of attachment it works on (`image`, `audio` …). Such a skill is chosen when one of them
     comes with a message, and never without one.
-    `spoken` are the first words that call it, one word or two; by default its name. A skill without any is called by
+    `spoken` are the first words that call it, one word to three; by default its name. A skill without any is called by
     name only.
     `menu` is what it is called in the menu of a message, where people can use it on that message; empty for not there.
     `tool` says that the model which chats may call it when somebody's words ask for it.
@@ -246,3 +246,7 @@ class Skill(Generic[S, R]):
         Raise `UserError` for whatever a person can understand and put right.
         """
         raise UserError(f"The skill “{self.name}” does not answer yet. Its author has to write `reply`.")
+
+    def offers(self, settings: S, answer: str, models: "TurnModels") -> Button | None:
+        """A button for below what the chat answers, or `None`: what this skill could do with such an answer here."""
+        return None
