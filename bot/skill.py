@@ -9,6 +9,7 @@ import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict
@@ -240,8 +241,8 @@ class Skill(Generic[S, R]):
 
     def help_in(self, locale: str) -> str:
         """The help in somebody's language (`de-AT`), where the docstring has a line for it: `de: Würfeln.`"""
-        lines = dict(_IN_A_LANGUAGE.findall(type(self).__doc__ or ""))
-        return str(lines.get(locale) or lines.get(locale.partition("-")[0].lower()) or self.help)
+        lines = _in_languages(type(self).__doc__ or "") if locale else {}
+        return lines.get(locale) or lines.get(locale.partition("-")[0].lower()) or self.help
 
     def reply(self, turn: Turn[S, R]) -> Pieces:
         """Yield the answer piece by piece: text, attachments, a `Footer`, a `Status`, a `Button`, a `Keep`.
@@ -253,3 +254,8 @@ class Skill(Generic[S, R]):
     def offers(self, settings: S, answer: str, models: "TurnModels") -> Button | None:
         """A button for below what the chat answers, or `None`: what this skill could do with such an answer here."""
         return None
+
+
+@cache
+def _in_languages(docstring: str) -> dict[str, str]:
+    return dict(_IN_A_LANGUAGE.findall(docstring))
