@@ -68,6 +68,7 @@ async def test_the_answer_takes_the_place_that_was_held_open_and_the_rest_follow
     assert [(post.id, post.content) for post in shown] == [(first, "One."), (second, "Two.")]
     assert interaction.original is shown[0]
     assert Flag.LOADING not in shown[0].flags
+    assert Flag.SUPPRESS_EMBEDS in shown[0].flags, "no preview of a link comes below"
     assert shown[1].reply_to is shown[0]
 
 

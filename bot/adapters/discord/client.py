@@ -259,6 +259,18 @@ class Client(discord.AutoShardedClient):
         room = guild.get_channel_or_thread(channel_id) if guild else None
         return place(room or discord.Object(channel_id), guild_id)
 
+    async def on_guild_join(self, guild: discord.Guild) -> None:
+        await self._tell_left(guild, back=True)
+
+    async def on_guild_remove(self, guild: discord.Guild) -> None:
+        await self._tell_left(guild, back=False)
+
+    async def _tell_left(self, guild: discord.Guild, *, back: bool) -> None:
+        """Removed from a server, or invited to it: what is kept of it stays no longer than it should."""
+        left = getattr(self._host, "left", None)
+        if left is not None:
+            await left("discord", str(guild.id), back=back)
+
     # What is noted
 
     async def on_connect(self) -> None:

@@ -2,7 +2,6 @@
 
 import asyncio
 import io
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -73,7 +72,7 @@ class Panel:
                     screens.button("data:export", "Send me what you keep", locale),
                     screens.button("data:ask", "Delete it", locale, style=4),
                 )
-                able = hasattr(self._host, "export") and hasattr(self._host, "erase")
+                able = hasattr(self._host, "export") and hasattr(self._host, "forget")
                 await self._show(interaction, translate(texts.MY_DATA, locale), [row] if able else [])
             case "privacy":
                 await self._show(interaction, translate(texts.PRIVACY, locale))
@@ -259,12 +258,10 @@ class Panel:
             row = screens.row(screens.button("data:forget", "Yes, delete it", locale, style=4))
             await self._show(interaction, translate(texts.FORGET_SURE, locale), [row])
         elif step == "forget":
-            await host.erase(channel.platform, person.id)
+            await host.forget(person, channel)
             await self._show(interaction, translate(texts.FORGOTTEN, locale))
         elif step == "export":
-            found = await host.export(channel.platform, person.id)
-            content = json.dumps(found, ensure_ascii=False, indent=1, default=str).encode()
-            file = Attachment("my-data.json", "application/json", content)
+            file = Attachment("my-data.json", "application/json", await host.export(person, channel))
             await self._show(interaction, translate(texts.YOUR_DATA, locale), files=(file,))
 
     # Discord
