@@ -217,6 +217,25 @@ async def test_when_the_acknowledgement_is_lost_on_its_way_the_answer_is_not(sce
     assert [post.content for post in scene.discord.answers(scene.general)] == ["A fox."]
 
 
+async def test_an_acknowledgement_is_tried_again_while_there_is_time(scene: Scene) -> None:
+    scene.discord.fail("POST", r"/interactions/.*", 502)
+    scene.discord.fail("POST", r"/interactions/.*", 500, after=True)  # taken, but the bot is not told so
+    interaction, heard = await asked(scene)
+    assert interaction.response == {"type": 5}
+    await show(scene, heard, Reply("A fox."))
+    assert [post.content for post in scene.discord.answers(scene.general)] == ["A fox."]
+
+
+async def test_an_interaction_that_leaves_out_what_is_known_anyway_is_understood(scene: Scene) -> None:
+    interaction = Interaction(scene.general, scene.ada, 2, {"id": "1", "name": "draw", "type": 1, "options": []})
+    scene.discord.interactions[interaction.id] = interaction
+    payload = scene.discord.interaction_payload(interaction)
+    for key in ("channel", "attachment_size_limit", "entitlements", "context"):
+        del payload[key]
+    await scene.discord.dispatch("INTERACTION_CREATE", payload)
+    assert (await scene.heard()).channel == scene.channel
+
+
 async def test_an_answer_is_finished_by_the_next_process(discord: FakeDiscord) -> None:
     async with Scene(discord, *EVERY) as scene:
         await discord.until(lambda: discord.commands)

@@ -101,6 +101,7 @@ class Client(discord.AutoShardedClient):
         watched = self._watched()
         for event, parse in parsers.items():
             followed = _followed(parse, watched[event]) if event in watched else parse
+            followed = _completed(followed) if event == "INTERACTION_CREATE" else followed
             parsers[event] = followed if event == "READY" else _contained(event, followed)
 
     def _watched(self) -> Mapping[str, Callable[[Any], None]]:
@@ -294,6 +295,20 @@ def _followed(parse: Callable[[Any], None], then: Callable[[Any], None]) -> Call
         then(data)
 
     return followed
+
+
+def _completed(parse: Callable[[Any], None]) -> Callable[[Any], None]:
+    """What discord.py takes for granted in an interaction, though it may be left out."""
+
+    @functools.wraps(parse)
+    def completed(data: Any) -> None:
+        data.setdefault("attachment_size_limit", discord.utils.DEFAULT_FILE_SIZE_LIMIT_BYTES)
+        if not data.get("channel") and data.get("channel_id"):
+            kind = discord.ChannelType.text if data.get("guild_id") else discord.ChannelType.private
+            data["channel"] = {"id": data["channel_id"], "type": kind.value, "name": "", "position": 0}
+        parse(data)
+
+    return completed
 
 
 def _contained(event: str, parse: Callable[[Any], None]) -> Callable[[Any], None]:
