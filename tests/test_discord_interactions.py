@@ -290,6 +290,17 @@ async def test_in_a_conversation_of_other_people_it_works_as_well(scene: Scene) 
     assert [post.content for post in scene.discord.answers(friends)] == ["A fox."]
 
 
+async def test_between_two_other_people_it_works_as_well(scene: Scene) -> None:
+    theirs = scene.discord.dm(scene.bob)
+    theirs.of_others = True
+    await scene.discord.command(theirs, scene.ada, "draw", prompt="a fox")
+    heard = await scene.heard()
+    assert heard.channel.kind == "group"
+    await show(scene, heard, Reply("A fox."))
+    await show(scene, heard, Reply("And its den."), "a1")
+    assert [post.content for post in scene.discord.answers(theirs)] == ["A fox.", "And its den."]
+
+
 # Buttons
 
 

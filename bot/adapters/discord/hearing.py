@@ -4,6 +4,7 @@ import json
 import mimetypes
 import re
 from collections.abc import Collection, Iterable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import discord
@@ -19,6 +20,7 @@ __all__ = [
     "manages_server",
     "person_of",
     "place",
+    "place_asked",
     "place_of",
     "quoted",
 ]
@@ -81,6 +83,14 @@ def place(room: Snowflake, guild_id: int | None) -> Channel:
     if isinstance(room, discord.Thread):
         return Channel("discord", str(room.id), str(guild_id), "thread", name, str(room.parent_id))
     return Channel("discord", str(room.id), str(guild_id), "channel", name)
+
+
+def place_asked(interaction: discord.Interaction) -> Channel:
+    """The channel in which something was called or pressed, as a value."""
+    assert interaction.channel
+    channel = place(interaction.channel, interaction.guild_id)
+    among_others = interaction.context.private_channel and not interaction.context.dm_channel
+    return replace(channel, kind="group") if among_others else channel  # also where just two people talk
 
 
 def person_of(

@@ -12,7 +12,7 @@ import structlog
 from bot.adapter import Gone, Host
 from bot.adapters.discord import screens, texts, through
 from bot.adapters.discord.commands import SETTINGS_SKILL
-from bot.adapters.discord.hearing import manages_server, place
+from bot.adapters.discord.hearing import manages_server, place_asked
 from bot.adapters.discord.here import OWN, Here
 from bot.adapters.discord.permissions import lacking, rights_in
 from bot.commands import Command
@@ -201,7 +201,7 @@ class Panel:
         await self._show_settings(interaction, name, scope, said)
 
     async def _values(self, interaction: discord.Interaction, name: str, scope: str) -> Mapping[str, Any]:
-        channel = _scoped(place(interaction.channel, interaction.guild_id), scope)  # type: ignore[arg-type]
+        channel = _scoped(place_asked(interaction), scope)
         if name == OWN:
             chosen = await self._here.chosen(channel)
             return {"threads": chosen.threads, "roles": sorted(chosen.roles - self._here.roles)}
@@ -219,7 +219,7 @@ class Panel:
     async def _who(self, interaction: discord.Interaction) -> tuple[Channel, Person]:
         assert interaction.channel
         person = await self._here.person(interaction.user, interaction.channel, str(interaction.locale))
-        return place(interaction.channel, interaction.guild_id), person
+        return place_asked(interaction), person
 
     # The rest
 
