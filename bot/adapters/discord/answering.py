@@ -17,6 +17,7 @@ from bot.adapters.discord import showing, through, voice
 from bot.adapters.discord.connection import Connection
 from bot.adapters.discord.desk import Desk
 from bot.adapters.discord.tokens import Opened
+from bot.markup import length
 from bot.messages import Attachment, Channel, Reply
 from bot.translations import translate
 
@@ -28,6 +29,7 @@ MUTED = "🔇"  # put below a question that can be answered nowhere
 NOT_THERE = "I may not write in {channel}, so you find my answer here."
 _NOT_SPOKEN = frozenset({50013, 50160, 40005, 50035})  # a voice message that Discord does not take
 _MOST_MOVED = 500
+_CHARACTERS = 2000
 
 
 class Answering:
@@ -136,8 +138,10 @@ class Answering:
             raise why
         locale = self._connection.locale(channel)
         said = translate(NOT_THERE, locale).format(channel=f"<#{channel.id}>")
+        text = f"-# {said}\n{reply.text}"
+        told = replace(reply, text=text) if length(text) <= _CHARACTERS else reply
         try:
-            return await self._in_private(person, replace(reply, text=f"-# {said}\n{reply.text}"[:2000]), nonce, locale)
+            return await self._in_private(person, told, nonce, locale)
         except Gone:
             await self._give_a_sign(channel, answers)
             raise why from None
