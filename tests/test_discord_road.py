@@ -132,7 +132,7 @@ async def test_where_too_much_is_asked_no_command_is_left_waiting(
                         if not post.flags & Flag.LOADING
                     ]
                     == [True] * count
-                )  # noqa: B023 - awaited here
+                )
             )
 
 
