@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from bot import UserError
-from bot.messages import Channel, Person
 from tests.discord_scene import Scene, loopback
 from tests.discord_skills import EVERY
 from tests.fakes.discord import FakeDiscord, Permission, Post, User
@@ -200,16 +199,6 @@ async def test_help_and_privacy_are_told_in_private(scene: Scene) -> None:
 
 
 async def test_people_get_what_is_kept_of_them_and_have_it_deleted(scene: Scene) -> None:
-    forgotten: list[str] = []
-
-    async def export(person: Person, channel: Channel) -> bytes:
-        return json.dumps({"platform": channel.platform, "person": person.id}).encode()
-
-    async def forget(person: Person, channel: Channel) -> int:
-        forgotten.append(person.id)
-        return 1
-
-    scene.host.export, scene.host.forget = export, forget  # type: ignore[attr-defined]
     mine = await screen(scene, scene.bob, "parley my-data")
     await scene.discord.press(mine, scene.bob, "Send me what you keep")
     await scene.discord.until(lambda: mine.files)
@@ -217,7 +206,7 @@ async def test_people_get_what_is_kept_of_them_and_have_it_deleted(scene: Scene)
     mine = await screen(scene, scene.bob, "parley my-data")
     await scene.discord.press(mine, scene.bob, "Delete it")
     await scene.discord.until(lambda: "cannot be undone" in mine.content)
-    assert forgotten == []
+    assert scene.host.forgotten == []
     await scene.discord.press(mine, scene.bob, "Yes, delete it")
     await scene.discord.until(lambda: mine.content == "It is deleted.")
-    assert forgotten == [scene.bob.id]
+    assert scene.host.forgotten == [scene.bob.id]

@@ -261,16 +261,10 @@ class Client(discord.AutoShardedClient):
         return place(room or discord.Object(channel_id), guild_id)
 
     async def on_guild_join(self, guild: discord.Guild) -> None:
-        await self._tell_left(guild, back=True)
+        await self._host.left("discord", str(guild.id), back=True)
 
     async def on_guild_remove(self, guild: discord.Guild) -> None:
-        await self._tell_left(guild, back=False)
-
-    async def _tell_left(self, guild: discord.Guild, *, back: bool) -> None:
-        """Removed from a server, or invited to it: what is kept of it stays no longer than it should."""
-        left = getattr(self._host, "left", None)
-        if left is not None:
-            await left("discord", str(guild.id), back=back)
+        await self._host.left("discord", str(guild.id))
 
     # What is noted
 

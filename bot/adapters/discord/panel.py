@@ -72,8 +72,7 @@ class Panel:
                     screens.button("data:export", "Send me what you keep", locale),
                     screens.button("data:ask", "Delete it", locale, style=4),
                 )
-                able = hasattr(self._host, "export") and hasattr(self._host, "forget")
-                await self._show(interaction, translate(texts.MY_DATA, locale), [row] if able else [])
+                await self._show(interaction, translate(texts.MY_DATA, locale), [row])
             case "privacy":
                 await self._show(interaction, translate(texts.PRIVACY, locale))
             case _:
@@ -253,15 +252,14 @@ class Panel:
     async def _own_data(self, interaction: discord.Interaction, step: str) -> None:
         locale = str(interaction.locale)
         channel, person = await self._who(interaction)
-        host: Any = self._host
         if step == "ask":
             row = screens.row(screens.button("data:forget", "Yes, delete it", locale, style=4))
             await self._show(interaction, translate(texts.FORGET_SURE, locale), [row])
         elif step == "forget":
-            await host.forget(person, channel)
+            await self._host.forget(person, channel)
             await self._show(interaction, translate(texts.FORGOTTEN, locale))
         elif step == "export":
-            file = Attachment("my-data.json", "application/json", await host.export(person, channel))
+            file = Attachment("my-data.json", "application/json", await self._host.export(person, channel))
             await self._show(interaction, translate(texts.YOUR_DATA, locale), files=(file,))
 
     # Discord
