@@ -43,8 +43,16 @@ class Answering:
 
     async def post(self, channel: Channel, reply: Reply, answers: str, nonce: str) -> str:
         """Show a new message and return its id. Raises `Gone` or `PostFailed`."""
-        sound, reply = self._apart(channel, reply)
-        message_id = await self._post(channel, reply, answers, nonce)
+        sentence = self._desk.remarks.pop(answers, "")  # it is said once, below the first message
+        sound, reply = self._apart(channel, self._remarked(channel, reply, sentence))
+        try:
+            message_id = await self._post(channel, reply, answers, nonce)
+        except BaseException:
+            if sentence:
+                self._desk.remark(answers, sentence)
+            raise
+        if sentence:
+            self._desk.remark(message_id, sentence)
         if sound is not None:
             await self._speak(channel, message_id, reply, sound)
         return message_id
@@ -83,6 +91,7 @@ class Answering:
 
     async def edit(self, channel: Channel, message_id: str, reply: Reply) -> None:
         """Make a message show something else. Raises `Gone` or `PostFailed`."""
+        reply = self._remarked(channel, reply, self._desk.remarks.get(message_id, ""))
         sound, reply = self._apart(channel, reply)
         await self._edit(channel, message_id, reply)
         if sound is not None:
@@ -128,6 +137,13 @@ class Answering:
         return await self._connection.persist(
             channel, lambda client: showing.post(client, channel, reply, answers, nonce, locale)
         )
+
+    def _remarked(self, channel: Channel, reply: Reply, sentence: str) -> Reply:
+        """The reply with a remark below it, once it is whole."""
+        if not sentence or reply.running:
+            return reply
+        said = translate(sentence, self._connection.locale(channel))
+        return replace(reply, footer=f"{said} · {reply.footer}" if reply.footer else said)
 
     # Elsewhere
 

@@ -20,7 +20,7 @@ from bot.adapter import Host
 from bot.adapters.discord.attention import Attention
 from bot.adapters.discord.desk import Desk
 from bot.adapters.discord.endpoints import gateway_found
-from bot.adapters.discord.hearing import addressed, heard_message, place, place_of
+from bot.adapters.discord.hearing import addressed, heard_message, hidden, place, place_of
 from bot.adapters.discord.history import Chains
 from bot.adapters.discord.interactions import Interactions
 from bot.adapters.discord.permissions import invite_link
@@ -208,6 +208,8 @@ class Client(discord.AutoShardedClient):
         elif heard.channel.kind == "channel" and (await self._desk.here.chosen(heard.channel)).threads:
             heard = replace(heard, channel=await thread_for(self, message, heard))
         self._desk.asked(heard.id, heard.author.id)
+        if sentence := hidden(message, self.user.id if self.user else 0):
+            self._desk.remark(heard.id, sentence)
         await self._host.heard(heard)
         self._attention.release(message.id)
 

@@ -16,6 +16,7 @@ __all__ = [
     "addressed",
     "attachments_of",
     "heard_message",
+    "hidden",
     "in_words",
     "manages_server",
     "person_of",
@@ -25,6 +26,8 @@ __all__ = [
     "quoted",
 ]
 
+NOT_SHOWN = "I am not shown the message you replied to. Open its menu, choose Apps, and let me have it there."
+ROLE_ONLY = "I am not shown what you wrote: mention me, not my role."
 _SAID = (discord.MessageType.default, discord.MessageType.reply)
 _NEW = timedelta(days=7)
 _MARKS = re.compile(
@@ -64,6 +67,18 @@ def heard_message(message: discord.Message, me: int, roles: Collection[str] = ()
         attachments=attachments_of(message.attachments, message),
         quote=_quote(message),
     )
+
+
+def hidden(message: discord.Message, me: int) -> str:
+    """What Discord does not show the bot of this, as a sentence with the remedy; empty when it shows all there is."""
+    gated = not (message.content or message.attachments or any(user.id == me for user in message.mentions))
+    if gated and any(_is_ours(role, me) for role in message.role_mentions):
+        return ROLE_ONLY
+    replied_to = message.reference.resolved if message.reference else None
+    if not isinstance(replied_to, discord.Message) or replied_to.author.id == me or message.message_snapshots:
+        return ""
+    shown = replied_to.content or replied_to.attachments or replied_to.embeds or replied_to.stickers
+    return "" if shown else NOT_SHOWN
 
 
 def place_of(message: discord.Message) -> Channel:
