@@ -115,10 +115,19 @@ def values_of(form: Form, data: Mapping[str, Any], *, prefix: str = "") -> Json:
             given = next((choice for choice in field.choices if str(choice) == str(given)), given)
         elif field.kind == "bool":
             given = str(given).lower() == "true"
-        elif field.kind == "int" and isinstance(given, float) and given.is_integer():
-            given = int(given)
+        elif field.kind in ("int", "float"):
+            given = _read(given)
         found[field.name] = given
     return found
+
+
+def _read(given: str | int | float) -> str | int | float:
+    """A number as clients send it: as one, or as its text."""
+    try:
+        number = float(given)
+    except ValueError:
+        return given  # whoever checks it says what is wrong
+    return int(number) if number.is_integer() else number
 
 
 def table(rows: Sequence[Sequence[str]]) -> Json:
