@@ -41,6 +41,7 @@ _LIMITS = Limits(
 )
 _CHAT = replace(_LIMITS, pace=1.5, typing=0.0)  # what is streamed shows by itself that it is being written
 _LOOK_EVERY = 60.0
+_PLAYGROUND_SECONDS = 0.3  # the Agents Playground loses what is said in a channel before its own request has returned
 
 
 class Teams(Adapter):
@@ -99,6 +100,8 @@ class Teams(Adapter):
         settings = SettingsDialog(people, addresses, lambda: self.commands)
         invokes = Invokes(people, addresses, menus, settings, consents, self._start)
         self._hearing = Hearing(addresses, hosts, self._showing, people, invokes, self._tell)
+        if self.anonymous:
+            self._hearing.taken = lambda channel: connector.rest(channel.id, _PLAYGROUND_SECONDS)
         self._downloads = Downloads(self._wire, hosts, self._bearer, self._graph)
         self._ingress = Ingress(gate, cloud, self._hearing.turn, anonymous=self.anonymous)
         self._background: set[asyncio.Task[None]] = set()

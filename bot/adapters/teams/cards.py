@@ -19,15 +19,16 @@ _LONGEST_LABEL = 40
 _MULTILINE = 200  # characters from which a text is asked for in a larger box
 
 
-def card_of(body: Sequence[Json], actions: Sequence[Json] = ()) -> Json:
-    """A card as wide as the conversation."""
+def card_of(body: Sequence[Json], actions: Sequence[Json] = (), *, wide: bool = False) -> Json:
+    """A card; `wide` as the conversation."""
     card: Json = {
         "type": "AdaptiveCard",
         "$schema": "http://adaptivecards.io/schemas/adaptive-card.json",
         "version": _VERSION,
         "body": list(body),
-        "msteams": {"width": "Full"},
     }
+    if wide:
+        card["msteams"] = {"width": "Full"}
     return card | {"actions": list(actions)} if actions else card
 
 

@@ -31,7 +31,10 @@ _TAKEN, _NOTHING_TO_DO = 202, 200
 
 
 class Hearing:
-    """Turns activities into what the core understands. `host` is set while the bot runs."""
+    """Turns activities into what the core understands. `host` is set while the bot runs.
+
+    `taken` is told of each channel in which a question is about to be heard.
+    """
 
     def __init__(
         self,
@@ -43,6 +46,7 @@ class Hearing:
         tell: Callable[[Channel, str, tuple[str, ...]], None],
     ) -> None:
         self.host: Host | None = None
+        self.taken: Callable[[Channel], None] | None = None
         self._addresses = addresses
         self._hosts = hosts
         self._showing = showing
@@ -81,6 +85,8 @@ class Hearing:
         await self._note(message.channel, activity)
         if await self._pressed_in_words(host, message):
             return _NOTHING_TO_DO
+        if self.taken is not None and message.channel.kind in ("channel", "thread"):
+            self.taken(message.channel)
         new = await host.heard(message)
         log.info(
             "teams message",
@@ -172,6 +178,6 @@ def _welcome(bot_name: str, channel: Channel) -> str:
         return (
             f"Hello, I am {name}. Ask me anything, send me a picture to look at, or ask me to draw one. "
             "To say something aloud, attach an audio file: Teams does not pass its own voice messages on to bots. "
-            "Write **stop** to end an answer."
+            "Write “stop” to end an answer."
         )
-    return f"Hello, I am {name}. Mention me in a message and I will answer; write **help** to see what I can do."
+    return f"Hello, I am {name}. Mention me in a message and I will answer; write “help” to see what I can do."

@@ -3,15 +3,13 @@
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import structlog
 from botbuilder.schema import Activity, ActivityTypes, CardAction, SuggestedActions
-from botbuilder.schema import Attachment as Attached
 
 from bot.adapter import PostFailed
 from bot.adapters.teams.addresses import Address, Addresses
-from bot.adapters.teams.cards import CARD, row
+from bot.adapters.teams.cards import row
 from bot.adapters.teams.connector import Refused, Unsent
 from bot.adapters.teams.entities import label
 from bot.adapters.teams.files import Files
@@ -20,9 +18,6 @@ from bot.adapters.teams.sending import PATIENCE, PATIENCE_RUNNING, Sending, writ
 from bot.adapters.teams.settings import NEW_POST
 from bot.adapters.teams.streams import Ended, Streams
 from bot.messages import Channel, Reply
-
-if TYPE_CHECKING:
-    from bot.adapters.teams.cards import Json
 
 __all__ = ["Showing"]
 
@@ -69,13 +64,12 @@ class Showing:
             self._posted[attempt] = message_id  # files may fail below, and this is asked for again
             while len(self._posted) > _REMEMBERED:
                 self._posted.popitem(last=False)
-        await self._rest(channel, address, message_id, reply, card=self._card(reply, message_id))
+        await self._rest(channel, address, message_id, reply)
         return message_id
 
     async def edit(self, channel: Channel, message_id: str, reply: Reply) -> None:
         """Change what an answer shows. Raises `PostFailed` or `Gone`."""
         address = await self._address(channel, message_id)
-        card = self._card(reply, message_id)
         if reply.running:
             try:
                 grown = await self._streams.grow(channel, address, message_id, reply)
@@ -85,16 +79,10 @@ class Showing:
                 await self._change(channel, address, message_id, reply)
         else:
             stopped = self._streams.stopped(channel, message_id)
-            # Only what is streamed can have both a text and a card in one message.
-            whole = self._message(reply)
-            if card is not None:
-                whole.attachments = [Attached(content_type=CARD, content=card)]
-            ended = await self._streams.end(channel, address, message_id, whole)
-            if ended == "shown":
-                card = None
-            else:
+            ended = await self._streams.end(channel, address, message_id, self._message(reply))
+            if ended != "shown":
                 await self._change(channel, address, message_id, reply, ended=ended, stopped=stopped)
-        await self._rest(channel, address, message_id, reply, card=card)
+        await self._rest(channel, address, message_id, reply)
 
     async def remove(self, channel: Channel, message_id: str) -> None:
         """Delete an answer with its files; one that is not there any more is deleted. Raises `PostFailed` or `Gone`."""
@@ -155,9 +143,6 @@ class Showing:
             return address
         return replace(address, conversation=f"{place};messageid={message_id}")
 
-    def _card(self, reply: Reply, message_id: str) -> "Json | None":
-        return None if reply.running else row(reply.buttons, message_id)
-
     async def _begin(self, channel: Channel, address: Address, reply: Reply, answers: str) -> str:
         """The first sight of an answer: as a stream where that can be."""
         if reply.running and channel.kind == "direct":
@@ -198,14 +183,13 @@ class Showing:
                 return
             raise await self._sending.failure(refusal.cause, channel, new=False) from None
 
-    async def _rest(
-        self, channel: Channel, address: Address, message_id: str, reply: Reply, *, card: "Json | None"
-    ) -> None:
+    async def _rest(self, channel: Channel, address: Address, message_id: str, reply: Reply) -> None:
         """What stands below the text."""
         self._offer(channel, message_id, reply)
-        await self._files.show(channel, address, message_id, reply)
-        if not reply.running:
-            await self._files.below(channel, address, message_id, card)
+        if reply.running and not reply.attachments:
+            return  # it comes at the end
+        card = None if reply.running else row(reply.buttons, message_id)
+        await self._files.show(channel, address, message_id, reply, card)
 
     async def _text(
         self, channel: Channel, address: Address, reply: Reply, *, message_id: str = "", answers: str = ""
