@@ -6,6 +6,7 @@ Nothing heavy is imported before a command needs it, so that `parley --help` ans
 import contextlib
 import sys
 from collections.abc import Coroutine, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
@@ -84,7 +85,12 @@ def try_() -> None:
 
 
 @app.command()
-def doctor() -> None:
+def doctor(
+    teams: Annotated[bool, typer.Option("--teams", help="Look at Microsoft Teams alone.")] = False,
+    endpoint: Annotated[
+        str, typer.Option(help="With --teams: the messaging endpoint, https://…/api/messages, to try it too.")
+    ] = "",
+) -> None:
     """Say what is on, what is off, why, and what to do about it.
 
     Exits with 1 when something that is set up cannot work.
@@ -92,10 +98,10 @@ def doctor() -> None:
     with _reasons():
         config = _config()
         from bot import log
-        from bot.doctor import examine, show
+        from bot.doctor import examine, examine_platform, show
 
         log.configure("critical", secrets=log.secrets_of(config))
-        findings = _finish(examine(config))
+        findings = _finish(examine_platform(config, "teams", endpoint) if teams else examine(config))
     if not show(findings):
         raise typer.Exit(1)
 
@@ -109,6 +115,43 @@ def skills() -> None:
 
         log.configure("critical")
         show_skills()
+
+
+teams_commands = typer.Typer(no_args_is_help=True, help="What Microsoft Teams needs besides a running Parley.")
+app.add_typer(teams_commands, name="teams")
+
+
+@teams_commands.callback()
+def _teams() -> None:
+    """See each command's own --help."""
+
+
+@teams_commands.command()
+def package(
+    out: Annotated[Path, typer.Option(help="Where to write it.")] = Path("parley-teams.zip"),
+    messages: Annotated[
+        bool, typer.Option(help="Ask owners for the right to read messages, for the pictures in them.")
+    ] = True,
+) -> None:
+    """Build the app package that is uploaded to Teams, from the configuration and the installed skills."""
+    with _reasons():
+        config = _config()
+        from bot import log
+        from bot.adapter import AdapterOff
+        from bot.commands import commands_of
+        from bot.discovery import find_adapters, find_skills
+
+        log.configure("critical", secrets=log.secrets_of(config))
+        commands = commands_of(found.skill for found in find_skills() if found.skill is not None)
+        try:
+            content = find_adapters()["teams"]().package(config, commands, messages=messages)
+        except AdapterOff as error:
+            _fail(CONFIGURATION, str(error))
+        try:
+            out.write_bytes(content)
+        except OSError as error:
+            _fail(INPUT_OUTPUT, f"{out} cannot be written: {error.strerror}.")
+        print(f"{out}: upload it in the Teams admin center, or in Teams under Apps → Manage your apps → Upload an app.")
 
 
 def _config() -> "Config":

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Coroutine, Iterable
+from collections.abc import Coroutine, Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +21,9 @@ from bot.adapters.teams.wire import Wire
 from bot.messages import Attachment, Channel, Person, Reply
 
 if TYPE_CHECKING:
+    from bot.commands import Command
     from bot.config import Config
+    from bot.printing import Mark
     from storage import Store
 
 __all__ = ["Teams"]
@@ -105,6 +107,18 @@ class Teams(Adapter):
         self._downloads = Downloads(self._wire, hosts, self._bearer, self._graph)
         self._ingress = Ingress(gate, cloud, self._hearing.turn, anonymous=self.anonymous)
         self._background: set[asyncio.Task[None]] = set()
+
+    @classmethod
+    async def examine(cls, config: "Config", endpoint: str = "") -> "Sequence[tuple[Mark, str, str]]":
+        from bot.adapters.teams.examining import examine
+
+        return await examine(config, endpoint)
+
+    @classmethod
+    def package(cls, config: "Config", commands: "Sequence[Command]", *, messages: bool = True) -> bytes:
+        from bot.adapters.teams.package import package
+
+        return package(config, commands, messages=messages)
 
     @property
     def greeting(self) -> str:
