@@ -2,7 +2,9 @@
 
 from pydantic import Field
 
+from bot.earlier import Earlier, Found
 from bot.errors import UserError
+from bot.media import Barcode, Document, Look, PictureFacts, Recording, SoundPart
 from bot.messages import (
     Attachment,
     Button,
@@ -20,26 +22,35 @@ from bot.messages import (
 from bot.models import Prompt, Segment, Tool, ToolCall, Transcript, Verdict
 from bot.skill import Pieces, Request, Settings, Skill, Turn
 from bot.version import __version__
+from bot.wording import is_question, refers_back, wants_change
 
 __all__ = [
     "Attachment",
+    "Barcode",
     "Button",
     "Channel",
+    "Document",
+    "Earlier",
     "Field",
     "Footer",
+    "Found",
     "Keep",
     "Kept",
+    "Look",
     "Message",
     "Person",
+    "PictureFacts",
     "Pieces",
     "Preview",
     "Prompt",
     "Quote",
+    "Recording",
     "Request",
     "Said",
     "Segment",
     "Settings",
     "Skill",
+    "SoundPart",
     "Status",
     "Tool",
     "ToolCall",
@@ -48,4 +59,7 @@ __all__ = [
     "UserError",
     "Verdict",
     "__version__",
+    "is_question",
+    "refers_back",
+    "wants_change",
 ]

@@ -11,7 +11,7 @@ from bot.commands import commands_of
 from bot.config import Config
 from bot.conversation import Conversation
 from bot.discovery import Found, find_adapters, find_skills
-from bot.dispatch import Dispatch
+from bot.dispatch import Dispatch, Load
 from bot.metrics import LAG, RUNNING, WAITING
 from bot.models import Models
 from bot.models.find import find_models
@@ -49,8 +49,10 @@ class Parley:
         token = config.web_token.get_secret_value() if config.web_token else ""
         self.server = Server(config.host, config.port, self.troubles, token)
         usable = {found.name: found.skill for found in skills if found.skill is not None}
-        conversation = Conversation(store, usable, models, {adapter.name: adapter for adapter in adapters})
-        self.dispatch = Dispatch(store, conversation)
+        by_name = {adapter.name: adapter for adapter in adapters}
+        tokens = config.context_tokens
+        conversation = Conversation(store, usable, models, by_name, config.quotas, tokens=tokens)
+        self.dispatch = Dispatch(store, conversation, Load(running_in_community=config.community_turns_at_once))
         self.watchdog = Watchdog(conversation.cut_off)
         RUNNING.set_function(lambda: self.dispatch.running)
         WAITING.set_function(lambda: self.dispatch.waiting)

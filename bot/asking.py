@@ -5,16 +5,20 @@ filled, and the turn is put together.
 """
 
 import contextlib
-import itertools
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from bot.adapter import Adapter
+from bot.earlier import Earlier, Found
 from bot.errors import UserError
 from bot.forms import fill
-from bot.messages import Attachment, Button, Channel, Keep, Kept, Message, Said
+from bot.looking_back import earlier, search
+from bot.media import MOST_RECORDING_BYTES, Document, is_document, read_document
+from bot.media.documents import MOST_CHARACTERS
+from bot.memory import Memory, Remembered
+from bot.messages import Attachment, Button, Channel, Footer, Keep, Kept, Message, Said
 from bot.models import Prompt, Tool, ToolCall, TurnModels
 from bot.policy import permit, settings_of
 from bot.routing import choose
@@ -25,7 +29,7 @@ from storage import Store
 
 __all__ = ["CUT_OFF", "Asking", "settings_key"]
 
-HISTORY_LINES = 80
+MOST_FILES = 4  # that are read for one answer
 READ_BYTES = 25 * 1024 * 1024
 
 CUT_OFF = "“{}” was switched off because it kept everything else waiting. Whoever runs this bot finds more in the log."
@@ -46,8 +50,11 @@ class _Road:
 class Asking:
     """Asks skills. `cut_off` are the names of those that are switched off until the next start."""
 
-    def __init__(self, store: Store, skills: Mapping[str, Skill[Any, Any]], adapters: Mapping[str, Adapter]) -> None:
+    def __init__(
+        self, store: Store, memory: Memory, skills: Mapping[str, Skill[Any, Any]], adapters: Mapping[str, Adapter]
+    ) -> None:
         self._store = store
+        self._memory = memory
         self._skills = skills
         self._adapters = adapters
         self._tools: dict[str, Tool | None] = {}
@@ -60,8 +67,8 @@ class Asking:
     async def _pieces(
         self, message: Message, models: TurnModels, bill: Tally, road: _Road
     ) -> AsyncGenerator[Piece, None]:
-        history = await self._history(message, HISTORY_LINES)
-        message, kept = await self._with_what_it_follows(message, history)
+        remembered = await self._memory.before(message)
+        message, kept = await self._with_what_it_follows(message, remembered.said)
         choice = choose(message, self._skills, follows=kept.skill if kept else "")
         name = choice.skill.name
         bill.skill = bill.skill or name
@@ -78,8 +85,15 @@ class Asking:
         async def read(attachment: Attachment) -> Attachment:
             return await _read(adapter, message.channel, attachment)
 
-        def ask(skill: str, text: str, request: Mapping[str, Any] | None = None) -> Pieces:
-            return self._pieces(_asked(message, skill, text, request), models, bill, further)
+        async def documents() -> tuple[Document, ...]:
+            return await _documents(message, read, bill)
+
+        async def pictures() -> tuple[Attachment, ...]:
+            seen = [each for each in _files(message) if each.kind == "image"] if models.serves("vision") else []
+            return tuple([await read(each) for each in seen[:MOST_FILES]])
+
+        def ask(skill: str, text: str, request: Mapping[str, Any] | None, attachments: Sequence[Attachment]) -> Pieces:
+            return self._pieces(_asked(message, skill, text, request, attachments), models, bill, further)
 
         def chat(prompts: Sequence[Prompt]) -> Pieces:
             tools = self._offered(message, permitted, further) if road.tools else {}
@@ -93,23 +107,31 @@ class Asking:
         async def recall(kept_id: str) -> Kept | None:
             return await self._recall(message.channel, kept_id)
 
-        async def earlier(limit: int, since: datetime | None) -> tuple[Said, ...]:
-            read = await adapter.earlier(message.channel, limit, since)
-            return await self._history(message, limit, since) if read is None else read
+        async def look_back(limit: int, since: datetime | None) -> Earlier:
+            return await earlier(self._store, adapter, message, limit, since)
 
+        async def find(query: str, limit: int) -> tuple[Found, ...]:
+            return await search(self._store, adapter, models, message, query, limit, name)
+
+        shown = list[str]()
         turn = Turn(
             message=message,
             settings=settings_of(choice.skill, chosen),
             request=fill(choice.skill.request_type, choice.words, dict(choice.given)),
-            history=history,
+            history=remembered.said,
             models=models,
-            skills={skill.name: skill.help for skill in permitted},
+            skills={skill.name: skill.help_in(message.author.locale) for skill in permitted},
             kept=kept,
             _read=read,
+            _documents=documents,
+            _pictures=pictures,
             _ask=ask,
             _chat=chat,
             _recall=recall,
-            _earlier=earlier,
+            _earlier=look_back,
+            _search=find,
+            _remembered=remembered,
+            _shown=shown,
         )
         async with contextlib.aclosing(choice.skill.reply(turn)) as pieces:  # type: ignore[type-var]
             async for piece in pieces:
@@ -118,6 +140,8 @@ class Asking:
                 elif isinstance(piece, Button) and not piece.skill:
                     piece = replace(piece, skill=name)
                 yield piece
+        if remembered.cut and shown:
+            yield Footer(_limit(remembered))
 
     async def _permitted(self, message: Message) -> list[Skill[Any, Any]]:
         """The skills that the author of this message may use here."""
@@ -146,16 +170,6 @@ class Asking:
                 offered[skill.name] = tool
         return offered
 
-    async def _history(self, message: Message, limit: int, since: datetime | None = None) -> tuple[Said, ...]:
-        """What was said before this message, which may have been answered once already."""
-        lines = await self._store.history(message.channel.key, limit)
-        earlier = [
-            Said(line.role, line.text, line.author, line.author_id, line.message_id, line.at)
-            for line in itertools.takewhile(lambda line: line.message_id != message.id, lines)
-        ]
-        said = [*earlier, *message.before][-limit:]
-        return tuple(each for each in said if since is None or (each.at is not None and each.at > since))
-
     async def _with_what_it_follows(self, message: Message, history: Sequence[Said]) -> tuple[Message, Kept | None]:
         """The message with the answer that it replies to, or below which it was pressed, and what was kept with it."""
         given = await self._store.given(message.channel.key, message.quote.id) if message.quote else None
@@ -182,14 +196,51 @@ def settings_key(channel: Channel) -> tuple[str, str, str]:
     return (channel.platform, channel.tenant, channel.settings_id)
 
 
+def _files(message: Message) -> tuple[Attachment, ...]:
+    """What came with a message, then with what it replies to, then with what that replied to."""
+    if message.quote is None:
+        return message.attachments
+    quoted = (message.quote, *message.quote.earlier[::-1])
+    return (*message.attachments, *(attachment for quote in quoted for attachment in quote.attachments))
+
+
+async def _documents(
+    message: Message, read: Callable[[Attachment], Awaitable[Attachment]], bill: Tally
+) -> tuple[Document, ...]:
+    """The documents of a message, read one after the other as long as there is room; what was read is remembered."""
+    found = []
+    room = MOST_CHARACTERS
+    for number, attachment in enumerate(each for each in _files(message) if is_document(each)):
+        try:
+            if number >= MOST_FILES or room <= 0:
+                raise UserError(f"I read {number} files at a time. Please send the others in another message.")
+            document = await read_document(await read(attachment), room)
+        except UserError as error:
+            document = Document(attachment.name, trouble=str(error))
+        room -= len(document.text)
+        found.append(document)
+    bill.documents = [document for document in found if document.text]
+    return tuple(found)
+
+
+def _limit(remembered: Remembered) -> str:
+    """What of the conversation was not looked at, told to the person."""
+    number = len(remembered.said)
+    newest = f"I used the newest {number} messages" if number != 1 else "I used the newest message"
+    return f"{newest} and a summary of older ones" if remembered.summary else newest
+
+
 async def _read(adapter: Adapter, channel: Channel, attachment: Attachment) -> Attachment:
     if attachment.data:
         return attachment
-    content = await adapter.read(channel, attachment, READ_BYTES)
+    most = MOST_RECORDING_BYTES if attachment.kind in ("audio", "video") else READ_BYTES
+    content = await adapter.read(channel, attachment, most)
     return replace(attachment, data=content, size=len(content))
 
 
-def _asked(message: Message, skill: str, text: str, request: Mapping[str, Any] | None) -> Message:
+def _asked(
+    message: Message, skill: str, text: str, request: Mapping[str, Any] | None, attachments: Sequence[Attachment]
+) -> Message:
     """The message as another skill is asked it: its words only, without what has been dealt with already."""
     return Message(
         message.id,
@@ -197,7 +248,9 @@ def _asked(message: Message, skill: str, text: str, request: Mapping[str, Any] |
         message.author,
         text,
         message.sent_at,
+        tuple(attachments),
         skill=skill,
         request=dict(request or {}),
         private=message.private,
+        before=message.before,
     )

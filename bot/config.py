@@ -11,6 +11,7 @@ from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from bot.budget import Quotas
 from bot.envfile import EnvFile, read_env_file, suggestion
 
 if TYPE_CHECKING:
@@ -63,8 +64,45 @@ class Config(BaseSettings):
     azure_openai_api_key: SecretStr | None = Field(
         None, validation_alias="AZURE_OPENAI_API_KEY", description="Key of the Azure OpenAI resource"
     )
+    azure_openai_api_version: str = Field(
+        "",
+        validation_alias="AZURE_OPENAI_API_VERSION",
+        description="A version of Azure's classic interface, e.g. 2024-10-21; by default its v1 interface is used",
+    )
+    azure_tenant_id: str = Field(
+        "", validation_alias="AZURE_TENANT_ID", description="Tenant to sign in at for Azure OpenAI without a key"
+    )
+    azure_client_id: str = Field(
+        "", validation_alias="AZURE_CLIENT_ID", description="App, or managed identity, to sign in as"
+    )
+    azure_client_secret: SecretStr | None = Field(
+        None, validation_alias="AZURE_CLIENT_SECRET", description="Secret of that app"
+    )
+    azure_federated_token_file: str = Field(
+        "",
+        validation_alias="AZURE_FEDERATED_TOKEN_FILE",
+        description="Token of a Kubernetes workload, in place of a secret",
+    )
+    azure_authority_host: str = Field(
+        "https://login.microsoftonline.com",
+        validation_alias="AZURE_AUTHORITY_HOST",
+        description="Where to sign in (sovereign clouds)",
+    )
     hf_token: SecretStr | None = Field(
         None, validation_alias="HF_TOKEN", description="Hugging Face token, for its model router"
+    )
+    hf_url: str = Field(
+        "https://router.huggingface.co",
+        validation_alias="PARLEY_HF_URL",
+        description="Another server that speaks as Hugging Face's router does",
+    )
+    openrouter_api_key: SecretStr | None = Field(
+        None, validation_alias="OPENROUTER_API_KEY", description="Key for OpenRouter"
+    )
+    servers: SecretStr | None = Field(
+        None,
+        validation_alias="PARLEY_SERVERS",
+        description="Further model servers as NAME=ADDRESS, e.g. vllm=http://gpu:8000/v1, mine=https://KEY@host/v1",
     )
     chat_model: _Listed = Field(
         (), validation_alias="PARLEY_CHAT_MODEL", description="Model that chats; more than one: fallbacks"
@@ -84,6 +122,22 @@ class Config(BaseSettings):
     )
     moderate_model: _Listed = Field(
         (), validation_alias="PARLEY_MODERATE_MODEL", description="Model that screens what is asked and answered"
+    )
+    context_tokens: Annotated[int, Ge(1000), Le(500_000)] = Field(
+        16_000,
+        validation_alias="PARLEY_CONTEXT_TOKENS",
+        description="How many tokens of earlier conversation a model is shown; fewer for a small local model",
+    )
+    allowed_models: _Listed = Field(
+        (),
+        validation_alias="PARLEY_ALLOWED_MODELS",
+        description="Further models that moderators may choose, e.g. openai:gpt-6-astra, image=openai:gpt-image-2",
+    )
+    prices: str = Field(
+        "",
+        validation_alias="PARLEY_PRICES",
+        description='Prices in US dollars, as JSON or the path of a JSON or TOML file, e.g. {"openai:gpt-6-luna": '
+        '{"input": 0.1, "output": 0.5}}',
     )
     probe: bool = Field(
         True,
@@ -124,6 +178,46 @@ class Config(BaseSettings):
         description="How long running answers may still take when Parley is stopped",
     )
 
+    # How much people may ask for; moderators may lower it for their community
+    turns_per_minute: int = Field(
+        10, ge=1, validation_alias="PARLEY_TURNS_PER_MINUTE", description="Questions of one person in a minute"
+    )
+    turns_per_day: int = Field(
+        100, ge=1, validation_alias="PARLEY_TURNS_PER_DAY", description="Questions of one person in a day"
+    )
+    pictures_per_day: int = Field(
+        5, ge=0, validation_alias="PARLEY_PICTURES_PER_DAY", description="Pictures drawn for one person in a day"
+    )
+    audio_minutes_per_day: int = Field(
+        15,
+        ge=0,
+        validation_alias="PARLEY_AUDIO_MINUTES_PER_DAY",
+        description="Minutes of sound listened to for one person in a day",
+    )
+    community_turns_per_hour: int = Field(
+        300,
+        ge=1,
+        validation_alias="PARLEY_COMMUNITY_TURNS_PER_HOUR",
+        description="Questions of one community in an hour",
+    )
+    community_turns_at_once: int = Field(
+        8,
+        ge=1,
+        validation_alias="PARLEY_COMMUNITY_TURNS_AT_ONCE",
+        description="Questions of one community answered at the same time; more have to wait",
+    )
+    community_dollars_per_day: float = Field(
+        2.0,
+        ge=0,
+        validation_alias="PARLEY_COMMUNITY_DOLLARS_PER_DAY",
+        description="Dollars spent on paid models for one community in a day",
+    )
+    dollars_per_day: float = Field(
+        10.0,
+        ge=0,
+        validation_alias="PARLEY_DOLLARS_PER_DAY",
+        description="Dollars spent on paid models for everybody in a day",
+    )
     teams_certificate: Path | None = Field(
         None,
         validation_alias="PARLEY_TEAMS_CERTIFICATE",
@@ -198,6 +292,17 @@ class Config(BaseSettings):
         validation_alias="PARLEY_TEAMS_LOGIN_URL",
         description="Where the Teams bot signs in (sovereign clouds)",
     )
+    discord_guild: str = Field(
+        "",
+        pattern=r"^(\d{15,20})?$",
+        validation_alias="PARLEY_DISCORD_GUILD",
+        description="Id of the only Discord server that is told the commands, for development",
+    )
+    discord_moderator_roles: _Listed = Field(
+        (),
+        validation_alias="PARLEY_DISCORD_MODERATOR_ROLES",
+        description="Ids of Discord roles whose members are moderators of the bot",
+    )
     teams_graph_url: str = Field(
         "",
         validation_alias="PARLEY_TEAMS_GRAPH_URL",
@@ -225,8 +330,10 @@ class Config(BaseSettings):
         "voice_model",
         "embed_model",
         "moderate_model",
+        "allowed_models",
         "teams_tenants",
         "teams_service_hosts",
+        "discord_moderator_roles",
         "teams_moderators",
         mode="before",
     )
@@ -237,7 +344,15 @@ class Config(BaseSettings):
         return value
 
     @field_validator(
-        "discord_token", "teams_app_password", "openai_api_key", "azure_openai_api_key", "hf_token", mode="before"
+        "discord_token",
+        "teams_app_password",
+        "openai_api_key",
+        "azure_openai_api_key",
+        "azure_client_secret",
+        "hf_token",
+        "openrouter_api_key",
+        "servers",
+        mode="before",
     )
     @classmethod
     def _strip(cls, value: object) -> object:
@@ -248,6 +363,8 @@ class Config(BaseSettings):
     @field_validator(
         "openai_base_url",
         "azure_openai_endpoint",
+        "azure_authority_host",
+        "hf_url",
         "teams_openid_url",
         "teams_login_url",
         "teams_graph_url",
@@ -264,6 +381,31 @@ class Config(BaseSettings):
             raise ValueError("has to be a whole address, beginning with http:// or https://")
         return value
 
+    @field_validator("servers", mode="after")
+    @classmethod
+    def _are_servers(cls, value: SecretStr | None) -> SecretStr | None:
+        from bot.models.servers import read_servers
+
+        read_servers(value.get_secret_value() if value else "")
+        return value
+
+    @field_validator("prices", mode="after")
+    @classmethod
+    def _are_prices(cls, value: str) -> str:
+        from bot.models.prices import read_prices
+
+        read_prices(value)
+        return value
+
+    @field_validator("allowed_models", mode="after")
+    @classmethod
+    def _are_models(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for entry in value:
+            role, _, name = entry.rpartition("=")
+            if role not in ("", "chat", "vision", "image", "speech", "voice") or not all(name.partition(":")):
+                raise ValueError("has to list SERVER:MODEL, or ROLE=SERVER:MODEL such as image=openai:gpt-image-2")
+        return value
+
     @field_validator("folder", mode="after")
     @classmethod
     def _is_folder(cls, value: Path) -> Path:
@@ -274,6 +416,11 @@ class Config(BaseSettings):
         if str(folder).startswith("~") or folder.is_file():
             raise ValueError("has to name a folder: this account has none of its own, or a file is in its place")
         return folder
+
+    @property
+    def quotas(self) -> Quotas:
+        """How much people may ask for, and what may be spent."""
+        return Quotas(**{name: getattr(self, name) for name in Quotas.__slots__})
 
     @property
     def database(self) -> str:
@@ -313,8 +460,9 @@ def _sentence(mistake: "ErrorDetails", file: EnvFile) -> tuple[int, str]:
     name = str(mistake["loc"][0]) if mistake["loc"] else ""
     field = _FIELDS.get(name)
     match mistake["type"], mistake.get("ctx", {}):
-        case "int_parsing" | "int_from_float" | "greater_than_equal" | "less_than_equal", _:
-            text = f"has to be a whole number{_bounds(field)}"
+        case "int_parsing" | "float_parsing" | "int_from_float" | "greater_than_equal" | "less_than_equal", _:
+            number = "a number" if field and field.annotation is float else "a whole number"
+            text = f"has to be {number}{_bounds(field)}"
         case "bool_parsing" | "bool_type", _:
             text = "has to be 1 (yes) or 0 (no)"
         case "too_short" | "string_too_short", {"min_length": least}:

@@ -7,7 +7,7 @@ import contextlib
 import json
 import secrets
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Coroutine, Mapping
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -15,13 +15,17 @@ from typing import Any
 import structlog
 
 from bot.adapter import Adapter, Gone, PostFailed
+from bot.allowance import Allowance
 from bot.asking import CUT_OFF, Asking, settings_key
+from bot.budget import Quotas, Seldom
 from bot.delivery import Answer, Delivery, nonce_of
 from bot.errors import UserError
+from bot.memory import TOKENS, Memory
 from bot.messages import Attachment, Button, Channel, Keep, Message, Person, Reply
 from bot.metrics import SECONDS, TURNS
-from bot.models import Models, TurnModels
-from bot.policy import choice_of, settings_of
+from bot.models import Models, TurnModels, Usage
+from bot.policy import LIMITS, Lowered, choice_of, settings_of
+from bot.prompting import as_said, with_marks
 from bot.routing import FALLBACK, choose
 from bot.skill import Skill
 from bot.turns import Once, Running, Tally, packed
@@ -33,12 +37,17 @@ __all__ = ["Conversation"]
 log = structlog.get_logger(__name__)
 
 TOO_OLD_SECONDS = 600
+MOST_ATTEMPTS = 3  # after crashes, at a question that may be what caused them
+NOTICE_SECONDS = 60  # between two notices to one person that they have asked enough
 
 # What stands below every answer that a model had a part in, after the skill's own buttons.
 ANSWERED = (Button("regenerate", "Regenerate"), Button("good", "👍"), Button("bad", "👎"))
 
 INTERRUPTED = "Interrupted by a restart. Please ask again."
 EXPIRED = "I was away when you asked this, and it has been a while. Please ask again if it still matters."
+GIVEN_UP = (
+    "I could not answer this: something went wrong each time I tried. Whoever runs this bot finds more in the log."
+)
 NOT_STORED = "I cannot take questions just now: there is a problem with my storage. Please ask again in a few minutes."
 NOT_KEPT = "there is a problem with my storage: I shall not remember this"
 NOTHING_SAID = "I got an empty answer from the model. Please ask again, perhaps in other words."
@@ -48,13 +57,23 @@ class Conversation:
     """Answers messages: one at a time for each channel (see `bot.dispatch`), any number of channels at once."""
 
     def __init__(
-        self, store: Store, skills: Mapping[str, Skill[Any, Any]], models: Models, adapters: Mapping[str, Adapter]
+        self,
+        store: Store,
+        skills: Mapping[str, Skill[Any, Any]],
+        models: Models,
+        adapters: Mapping[str, Adapter],
+        quotas: Quotas | None = None,
+        *,
+        tokens: int = TOKENS,
     ) -> None:
         self._store = store
         self._skills = skills
         self._models = models
         self._adapters = adapters
-        self._asking = Asking(store, skills, adapters)
+        self._memory = Memory(store, tokens)
+        self._asking = Asking(store, self._memory, skills, adapters)
+        self._told = Seldom(NOTICE_SECONDS)
+        self.allowance = Allowance(store, quotas)
 
     def cut_off(self, skill: str) -> None:
         """Switch a skill off until the next start: it kept everybody else waiting."""
@@ -62,17 +81,33 @@ class Conversation:
 
     async def answer(self, running: Running) -> None:
         """Answer one message. Whatever happens, it ends with something that its author can see."""
+        if not running.admitted and (why := await self.refusal(running.message)):
+            await self._put_off(running, why)
+            return
         message, answer, bill, again = running.message, Answer(), Tally(), bool(running.shown)
         began, outcome = time.monotonic(), "answered"
         adapter = self._adapters[message.channel.platform]
-        begin = Once(lambda: self._store.begin(running.heard))
+        spending = await self.allowance.spending(message, await self._lowered(message.channel))
+        begin = Once(lambda: self._store.begin(running.heard, spending.reserved))
+
+        async def leave(guess: Usage) -> None:
+            before = spending.reserved
+            spending.hold(guess, self._models.reserve(guess))
+            if begin.done and spending.reserved > before:
+                await self._store.reserve(running.heard, spending.reserved)
+            await begin()
+
+        def used(usage: Usage) -> None:
+            usage = replace(usage, cost=self._models.cost(usage))
+            bill.add(usage)
+            spending.spend(usage)
 
         async def posted(part: int, message_id: str) -> None:
             running.shown[part] = message_id
             await self._store.posted(running.heard, part, message_id)
 
         delivery = Delivery(adapter, message, answer, begin=begin, posted=posted, shown=running.shown)
-        models = self._models.for_turn(record=bill.add, before=begin, waiting=delivery.add)
+        models = self._models.for_turn(record=used, before=leave, waiting=delivery.add)
 
         async def say() -> None:
             answer.clear()
@@ -99,6 +134,7 @@ class Conversation:
             answer.add_sentence(f"Something went wrong on my side (reference {reference}).")
         await models.close()
         answer.settle()
+        await delivery.fit()
         if outcome == "answered" and bill.used and not running.message.private:
             answer.buttons.extend(ANSWERED)
         answer.footers.extend(notice for notice in models.notices if notice not in answer.footers)
@@ -110,9 +146,48 @@ class Conversation:
         except Exception:
             log.exception("an answer could not be kept", heard=running.heard)
             answer.footers.append(NOT_KEPT)  # but it is shown: nobody is left in front of half an answer
+        spending.settle()
         await self._deliver(running.heard, message, delivery)
         SECONDS.labels(message.channel.platform).observe(time.monotonic() - began)
         TURNS.labels(message.channel.platform, outcome).inc()
+
+    def afterwards(self, channel: Channel) -> Coroutine[None, None, None] | None:
+        """What is left to do in a channel after an answer, when nobody waits for it; `None` for nothing."""
+        return self._summarise(channel) if self._memory.due(channel) and not self._models.notices else None
+
+    async def _summarise(self, channel: Channel) -> None:
+        """Summarise what has grown too long to be shown to models, on the bill of the community."""
+        bill, nobody = Tally(), Message("", channel, Person("", ""), "", datetime.now(UTC))
+        spending = await self.allowance.spending(nobody, await self._lowered(channel))
+
+        async def leave(guess: Usage) -> None:
+            spending.hold(guess, self._models.reserve(guess))
+
+        def used(usage: Usage) -> None:
+            usage = replace(usage, cost=self._models.cost(usage))
+            bill.add(usage)
+            spending.spend(usage)
+
+        try:
+            await self._memory.summarise(channel, self._models.for_turn(record=used, before=leave), bill)
+        finally:
+            spending.settle()
+
+    async def refusal(self, message: Message) -> str:
+        """Count a turn of its author; or count nothing, and say why there is none now."""
+        return await self.allowance.admit(message, await self._lowered(message.channel))
+
+    async def _lowered(self, channel: Channel) -> Mapping[str, Any]:
+        return await self._store.chosen(settings_key(channel), LIMITS)
+
+    async def _put_off(self, running: Running, why: str) -> None:
+        """Close a question of somebody who has asked enough for now; they are told so, but not each time."""
+        author, platform = running.message.author, running.message.channel.platform
+        if self._told.due((platform, author.id)):
+            await self.turn_away(running, why)
+        else:
+            TURNS.labels(platform, "turned away").inc()
+            await self._store.finish(running.heard, "expired")
 
     async def choices(self, channel: Channel) -> dict[str, dict[str, Any]]:
         """Every setting of every skill in this channel, as it is now."""
@@ -121,6 +196,7 @@ class Conversation:
         for name, skill in self._skills.items():
             chosen = await self._store.chosen(key, name)
             found[name] = {"enabled": chosen.get("enabled", True), **settings_of(skill, chosen).model_dump()}
+        found[LIMITS] = Lowered(**await self._lowered(channel)).model_dump()
         return found
 
     async def configure(
@@ -129,7 +205,7 @@ class Conversation:
         """Set what a moderator chose for a skill, here or in the whole community. Raises `UserError`."""
         platform, tenant, here = settings_key(channel)
         key = (platform, tenant, "" if everywhere else here)
-        checked = choice_of(person, self._skills.get(skill), chosen)
+        checked = choice_of(person, self._skills.get(skill) if skill != LIMITS else LIMITS, chosen)
         await self._store.choose(key, skill, {**await self._store.chosen_at(key, skill), **checked})
 
     def is_plain(self, message: Message) -> bool:
@@ -190,7 +266,7 @@ class Conversation:
             ),
             Line(
                 "user",
-                _with_marks(message.text, message.attachments),
+                as_said(message, bill.documents),
                 message.id,
                 message.author.id,
                 message.author.name,
@@ -198,7 +274,7 @@ class Conversation:
             ),
         ]
         if not answer.empty:
-            said.append(Line("assistant", _with_marks(answer.text, answer.attachments), f"re:{message.id}"))
+            said.append(Line("assistant", with_marks(answer.text, answer.attachments), f"re:{message.id}"))
         files = [
             File(f"{heard}-{number}", each.name, each.media_type, each.data, each.alt)
             for number, each in enumerate(answer.attachments)
@@ -220,6 +296,7 @@ class Conversation:
             skill=bill.skill,
             attached=files,
             again=again,
+            direct=message.channel.kind == "direct",
             offer=_offer(heard, message, answer, bill.keeper)
             if not withdrawn and (answer.buttons or answer.kept)
             else None,
@@ -241,15 +318,20 @@ class Conversation:
         posts = {post.part: post.message_id for post in await self._store.posts(heard.id)}
         running.shown.update(posts)
         late = (datetime.now(UTC) - heard.received_at).total_seconds() > TOO_OLD_SECONDS
-        if heard.state == "received" and not late:
+        if heard.state == "received" and not late and await self._store.attempt(heard.id) <= MOST_ATTEMPTS:
+            running.admitted = bool(posts)  # what is answered once more was counted when that was asked for
             await self.answer(running)
             return
+        bill = Tally()
         if heard.state == "answered":
             answer, first = await self._kept(heard), 0
         else:
             # Something was begun, perhaps paid for, and is lost: the last visible part says so. It is not paid twice.
-            answer, first = Answer(text=INTERRUPTED if heard.state == "running" else EXPIRED), max(posts, default=0)
-            await self._remember(heard.id, message, answer, Tally())
+            why = INTERRUPTED if heard.state == "running" else EXPIRED if late else GIVEN_UP
+            answer, first = Answer(text=why), max(posts, default=0)
+            bill.book(heard.reserved)
+            await self.allowance.book(message, heard.reserved)
+            await self._remember(heard.id, message, answer, bill, again=bool(posts))
 
         await self._deliver(heard.id, message, self._redelivery(running, answer, first))
 
@@ -301,10 +383,3 @@ def _offer(heard: int, message: Message, answer: Answer, keeper: str) -> Offer:
         ),
         keeper if answer.kept else "",
     )
-
-
-def _with_marks(text: str, attachments: Sequence[Attachment]) -> str:
-    """What was said, with a mark for each file that came with it, as a reader of the channel sees them."""
-    kinds = {"image": "picture", "audio": "voice note", "video": "video"}
-    marks = [f"[{kinds.get(each.kind, 'file')}: {each.alt or each.name}]" for each in attachments]
-    return "\n".join([text, *marks]).strip()

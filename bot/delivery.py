@@ -18,6 +18,7 @@ import structlog
 from bot.adapter import Adapter, Gone, PostFailed
 from bot.errors import UserError
 from bot.markup import clean, close, length, split, tame
+from bot.media import MediaError, shrink_picture
 from bot.messages import Attachment, Button, Channel, Footer, Keep, Message, Preview, Reply, Status
 from bot.skill import Piece
 
@@ -122,7 +123,7 @@ class Delivery:
 
     async def __aenter__(self) -> Self:
         self._tasks = [asyncio.create_task(self._keep_showing(), name="showing")]
-        if self._limits.typing:
+        if self._limits.typing and not self._message.private:
             self._tasks.append(asyncio.create_task(self._keep_typing(), name="typing"))
         if not self._limits.once:
             self._changed.set()
@@ -145,6 +146,16 @@ class Delivery:
     def attaches(self) -> bool:
         """Whether files go with the answer."""
         return bool(self._answer.attachments)
+
+    async def fit(self) -> None:
+        """Make pictures smaller that are too large for this channel, instead of leaving them out."""
+        most = self._limits.attachment_bytes
+        for number, each in enumerate(self._answer.attachments):
+            if len(each.data) > most and each.kind == "image":
+                try:
+                    self._answer.attachments[number] = await shrink_picture(each, most)
+                except MediaError as error:
+                    log.info("a picture stays too large", bytes=len(each.data), most=most, error=type(error).__name__)
 
     async def finish(self) -> None:
         """Show the whole answer. Raises `PostFailed` when the platform does not take it, `Gone` when it never will."""

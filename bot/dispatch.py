@@ -1,7 +1,7 @@
 """One turn at a time in a channel, many channels at once. What platforms report comes in here, as the `Host`."""
 
 import asyncio
-import time
+import contextlib
 from collections import OrderedDict
 from collections.abc import Coroutine, Iterable, Mapping
 from dataclasses import replace
@@ -11,6 +11,7 @@ from typing import Any
 import structlog
 
 from bot.adapter import Overloaded, PostFailed
+from bot.budget import Seldom
 from bot.conversation import INTERRUPTED, Conversation
 from bot.markup import clean
 from bot.messages import Channel, Message, Person, Press, Quote, Said
@@ -28,6 +29,7 @@ log = structlog.get_logger(__name__)
 RETRY_SECONDS = (5, 15, 30, *[45] * 160)
 EDIT_SECONDS = 120  # within which a question that is changed is answered again
 GONE = 1000  # deletions remembered, in case they have overtaken what they delete
+MOMENT_SECONDS = 2  # in which an answer that was shown whole is surely written down
 NOTICE_SECONDS = 60  # between two notices in one channel that too much is asked
 LAST_WORDS_SECONDS = 4  # for ending what is still running when the time to drain is over
 
@@ -37,7 +39,6 @@ THANKS = "Thank you for telling me."
 BUSY = "There is more to answer than I can take on right now. Please ask again in a minute."
 WAITED = "There was more to answer than I could get to in time. Please ask again."
 
-_Key = tuple[str, str, str]
 _Mark = tuple[str, str, str, str]
 
 
@@ -53,7 +54,7 @@ class Dispatch:
         self._waiting = Waiting(load or Load())
         self._arriving: dict[_Mark, Message] = {}  # on their way into the inbox
         self._gone: OrderedDict[_Mark, None] = OrderedDict()
-        self._noticed: OrderedDict[_Key, float] = OrderedDict()
+        self._noticed = Seldom(NOTICE_SECONDS)
         self._tasks: set[asyncio.Task[None]] = set()
         self._later: set[asyncio.Task[None]] = set()
         self._alarm: asyncio.TimerHandle | None = None
@@ -88,7 +89,14 @@ class Dispatch:
 
     async def _accept(self, message: Message) -> int | None:
         try:
-            heard = await self._store.accept(message.channel.key, message.id, packed(message), message.author.id)
+            self._conversation.allowance.expect(message)
+            heard = await self._store.accept(
+                message.channel.key,
+                message.id,
+                packed(message),
+                message.author.id,
+                direct=message.channel.kind == "direct",
+            )
         except Exception:
             await self._conversation.excuse(message)
             raise
@@ -149,8 +157,7 @@ class Dispatch:
         changed = await self._store.amend(key, message.id, message.text, packed(message))
         heard = await self._store.reopen(key, message.id, packed(message), since) if changed else None
         if heard is not None and not self._closing:
-            shown = {post.part: post.message_id for post in await self._store.posts(heard)}
-            self._submit(Running(heard, message, shown=shown))
+            await self._submit_again(heard, message)
         elif addressed and not changed and message.sent_at > since:
             await self.heard(message)  # it became a question only now, or the edit has overtaken it
 
@@ -197,6 +204,7 @@ class Dispatch:
         key, person = press.channel.key, press.person
         if press.action == "stop":
             return "" if await self.stop(press.channel, press.message_id, person) else NOT_YOURS
+        await self._written_down(press)
         given = await self._store.given(key, press.message_id)
         if given is None:
             return TOO_LATE
@@ -218,10 +226,18 @@ class Dispatch:
             quote=Quote(press.message_id),
             skill=button["skill"] or given.skill,
             request=button["request"],
+            private=press.private,
             reply_to=press.message_id,
         )
         await self._hear(cleaned(asked), pressed=True)
         return ""
+
+    async def _written_down(self, press: Press) -> None:
+        """Whoever is quick presses a button before the answer that they see whole is written down, and waits for it."""
+        for running in self._waiting.of(press.channel):
+            if press.message_id in running.shown.values():
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(running.ended.wait(), MOMENT_SECONDS)
 
     async def _again(self, given: Given, press: Press) -> str:
         """Answer a question once more, in the place of the answer that is there."""
@@ -231,11 +247,18 @@ class Dispatch:
             return BUSY
         if any(running.heard == given.heard for running in self._waiting.of(press.channel)):
             return ""
+        question = unpacked(given.question)
+        if why := await self._conversation.refusal(replace(question, author=press.person)):
+            return why
         if not await self._store.again(given.heard, given.question):
             return TOO_LATE
-        shown = {post.part: post.message_id for post in await self._store.posts(given.heard)}
-        self._submit(Running(given.heard, unpacked(given.question), shown=shown))
+        await self._submit_again(given.heard, question)
         return ""
+
+    async def _submit_again(self, heard: int, message: Message) -> None:
+        """Let a question be answered once more, over what is shown of its answer."""
+        shown = {post.part: post.message_id for post in await self._store.posts(heard)}
+        self._submit(Running(heard, message, admitted=True, shown=shown))
 
     async def choices(self, channel: Channel) -> Mapping[str, Mapping[str, Any]]:
         """Every setting of every skill in this channel, as it is now."""
@@ -314,6 +337,8 @@ class Dispatch:
             running = waiting.running
         try:
             await waiting.turn(running)
+            if (afterwards := self._conversation.afterwards(running.message.channel)) is not None:
+                self._start(afterwards, "afterwards")
         except PostFailed as error:
             log.warning("an answer waits for its platform", heard=running.heard, reason=str(error))
             self._start(self._deliver_later(running.heard), "delivery", self._later)
@@ -321,6 +346,7 @@ class Dispatch:
             # The question stays in the inbox; the other channels and the next question here are not its victims.
             log.exception("a turn failed", heard=running.heard, platform=running.message.channel.platform)
         finally:
+            running.ended.set()
             self._waiting.done(waiting)
             self._begin_turns()
 
@@ -339,15 +365,13 @@ class Dispatch:
 
     async def _turn_away(self, running: Running) -> None:
         """Close a question that cannot be taken on; its channel is told so, but not each time."""
-        key, now = running.message.channel.key, time.monotonic()
-        while self._noticed and next(iter(self._noticed.values())) <= now - NOTICE_SECONDS:
-            self._noticed.popitem(last=False)
-        log.warning("too much is asked", heard=running.heard, platform=key[0], told=key not in self._noticed)
-        if key in self._noticed:
-            await self._store.finish(running.heard, "expired")
-        else:
-            self._noticed[key] = now
+        key = running.message.channel.key
+        told = self._noticed.due(key)
+        log.warning("too much is asked", heard=running.heard, platform=key[0], told=told)
+        if told:
             self._start(self._conversation.turn_away(running, BUSY), "notice")
+        else:
+            await self._store.finish(running.heard, "expired")
 
     # What was left undone.
 

@@ -31,7 +31,8 @@ class Person:
     """Somebody who writes in a channel, as the platform vouches for them.
 
     `operator` is who runs this installation, at its own page or terminal: nobody sets limits to them.
-    `new` says that the platform has known them for less than a week.
+    `new` says that the platform has known them for less than a week. `locale` is a language tag (`en-GB`), `timezone`
+    an IANA name (`Europe/Lisbon`), each empty where the platform does not tell.
     """
 
     id: str
@@ -41,6 +42,7 @@ class Person:
     locale: str = ""
     operator: bool = False
     new: bool = False
+    timezone: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +156,7 @@ class Press:
     """A button below one of the bot's messages was pressed. `id` is the platform's own for this press.
 
     `words` is what the person wrote with it, where the platform asked (the reason for a thumb down, for example).
+    `private` says that nobody but this person sees the message, and so what comes of it.
     """
 
     id: str
@@ -163,6 +166,7 @@ class Press:
     action: str
     at: datetime
     words: str = ""
+    private: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,16 +1,32 @@
 """May this person use this skill here? Pure: what moderators chose comes in, a `UserError` or nothing comes out."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from bot.errors import UserError
 from bot.forms import fill
+from bot.log import redact
 from bot.messages import Message, Person
 from bot.skill import Settings, Skill
 
-__all__ = ["choice_of", "permit", "settings_of"]
+__all__ = ["LIMITS", "Lowered", "choice_of", "permit", "settings_of"]
+
+LIMITS: Literal[""] = ""  # what moderators lower is kept under this name, which no skill can have
+
+
+class Lowered(Settings):
+    """How much people may ask for here. Moderators may lower what whoever runs the bot allows, not raise it."""
+
+    turns_per_minute: int | None = Field(None, ge=0, description="Questions of one person in a minute")
+    turns_per_day: int | None = Field(None, ge=0, description="Questions of one person in a day")
+    pictures_per_day: int | None = Field(None, ge=0, description="Pictures drawn for one person in a day")
+    audio_minutes_per_day: int | None = Field(None, ge=0, description="Minutes listened to for one person in a day")
+    community_turns_per_hour: int | None = Field(None, ge=0, description="Questions of the whole community in an hour")
+    community_dollars_per_day: float | None = Field(
+        None, ge=0, description="Dollars spent on models for the whole community in a day"
+    )
 
 
 def permit(message: Message, skill: Skill[Any, Any], chosen: Mapping[str, Any]) -> None:
@@ -21,15 +37,26 @@ def permit(message: Message, skill: Skill[Any, Any], chosen: Mapping[str, Any]) 
         raise UserError(f"“{skill.name}” is switched off in this channel. A moderator can switch it on.")
 
 
-def choice_of(person: Person, skill: Skill[Any, Any] | None, chosen: Mapping[str, Any]) -> dict[str, Any]:
-    """What a moderator chose, checked. Raises `UserError` for whoever is none, and for a setting that cannot be so."""
+def choice_of(person: Person, skill: Skill[Any, Any] | Literal[""] | None, chosen: Mapping[str, Any]) -> dict[str, Any]:
+    """What a moderator chose for a skill or for `LIMITS`, checked.
+
+    Raises `UserError` for whoever is none, and for a setting that cannot be so.
+    """
     if not (person.moderator or person.operator):
         raise UserError("Only a moderator can change this.")
     if skill is None:
         raise UserError("There is no such skill here.")
+    if skill == LIMITS:
+        return fill(Lowered, given=dict(chosen)).model_dump(include=set(chosen))
     checked = {name: value for name, value in chosen.items() if name != "enabled"}
     settings = fill(skill.settings_type, given=checked)
     values = settings.model_dump(include=set(checked))
+    for name, value in values.items():
+        if isinstance(value, str) and redact(value) != value:
+            raise UserError(
+                f"“{name}” holds something like a key or a password. Please leave it out: whoever talks to me could "
+                "get it out of me."
+            )
     if "enabled" in chosen:
         values["enabled"] = bool(chosen["enabled"])
     return values

@@ -26,7 +26,7 @@ class Choice:
 
 def choose(message: Message, skills: Mapping[str, Skill[Any, Any]], *, follows: str = "") -> Choice:
     """Exactly one skill: the one named by a command, else by the first word, else the one whose answer this follows,
-    else the one that takes the attachment, else chat. Raises `UserError` when there is none.
+    else the one that takes the attachments, else chat, which reads documents. Raises `UserError` when there is none.
 
     `follows` is the skill that kept something with the answer which the message replies to.
     """
@@ -37,19 +37,22 @@ def choose(message: Message, skills: Mapping[str, Skill[Any, Any]], *, follows: 
         return Choice(named, message.text, message.request)
 
     first = _FIRST_WORD.match(message.text)
-    if first:
-        word = first["word"].lower()
+    second = _FIRST_WORD.match(message.text, first.end()) if first else None
+    for found, words in ((second, 2), (first, 1)):
+        if found is None or first is None:
+            continue
+        word = first["word"].lower() if words == 1 else f"{first['word']} {found['word']}".lower()
         for skill in skills.values():
             spoken = (skill.name,) if skill.spoken is None else skill.spoken
             if word in spoken and (not skill.takes or _matches(message, skill)):
-                return Choice(skill, message.text[first.end() :], {})
+                return Choice(skill, message.text[found.end() :], {})
 
     followed = skills.get(follows)
     if followed is not None and followed.follows and not message.attachments:
         return Choice(followed, message.text, {})
 
     for skill in skills.values():
-        if skill.takes and _matches(message, skill):
+        if skill.takes and _matches(message, skill) and not _to_read(message):
             return Choice(skill, message.text, {})
 
     fallback = skills.get(FALLBACK)
@@ -59,5 +62,10 @@ def choose(message: Message, skills: Mapping[str, Skill[Any, Any]], *, follows: 
 
 
 def _matches(message: Message, skill: Skill[Any, Any]) -> bool:
-    quoted = message.quote.attachments if message.quote else ()
-    return any(each.kind in skill.takes for each in message.attachments or quoted)
+    there = message.attachments or (message.quote.attachments if message.quote else ())
+    return any(each.kind in skill.takes for each in there)
+
+
+def _to_read(message: Message) -> bool:
+    """Whether there is something among the attachments that is for reading, not for looking or listening."""
+    return any(each.kind not in ("image", "audio", "video") for each in message.attachments)

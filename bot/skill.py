@@ -5,6 +5,7 @@ ask for). It yields pieces of an answer; the bot sends them. There is nothing on
 get past a limit, post elsewhere or leave a reply hanging.
 """
 
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,6 +18,9 @@ from bot.errors import UserError
 from bot.messages import Attachment, Button, Footer, Keep, Kept, Message, Preview, Said, Status
 
 if TYPE_CHECKING:
+    from bot.earlier import Earlier, Found
+    from bot.media import Document, Look, Recording
+    from bot.memory import Remembered
     from bot.models import Prompt, TurnModels
 
 __all__ = ["Piece", "Pieces", "Request", "Settings", "Skill", "Turn"]
@@ -24,7 +28,7 @@ __all__ = ["Piece", "Pieces", "Request", "Settings", "Skill", "Turn"]
 Piece = str | Attachment | Footer | Status | Preview | Button | Keep
 Pieces = AsyncIterator[Piece]
 
-_HISTORY_BYTES = 48_000  # of earlier conversation shown to a model: about 12,000 tokens
+_IN_A_LANGUAGE = re.compile(r"^\s*([a-z]{2,3}(?:-[A-Z]{2})?): (.+?)\s*$", re.MULTILINE)
 
 
 class Settings(BaseModel):
@@ -68,10 +72,15 @@ class Turn(Generic[S, R]):
     skills: Mapping[str, str]
     kept: Kept | None
     _read: Callable[[Attachment], Awaitable[Attachment]]
-    _ask: Callable[[str, str, Mapping[str, Any] | None], Pieces]
+    _documents: "Callable[[], Awaitable[tuple[Document, ...]]]"
+    _pictures: Callable[[], Awaitable[tuple[Attachment, ...]]]
+    _ask: Callable[[str, str, Mapping[str, Any] | None, Sequence[Attachment]], Pieces]
     _chat: "Callable[[Sequence[Prompt]], Pieces]"
     _recall: Callable[[str], Awaitable[Kept | None]]
-    _earlier: Callable[[int, datetime | None], Awaitable[tuple[Said, ...]]]
+    _earlier: "Callable[[int, datetime | None], Awaitable[Earlier]]"
+    _search: "Callable[[str, int], Awaitable[tuple[Found, ...]]]"
+    _remembered: "Remembered"
+    _shown: list[str]
 
     def attached(self, *kinds: str) -> tuple[Attachment, ...]:
         """The attachments of these kinds (`image`, `audio` …): of the message, else of the one it replies to."""
@@ -84,9 +93,59 @@ class Turn(Generic[S, R]):
         """The attachment with its bytes. Raises `UserError` when it is too large or cannot be had any more."""
         return await self._read(attachment)
 
-    def ask(self, skill: str, text: str, request: Mapping[str, Any] | None = None) -> Pieces:
-        """What another skill answers to `text`, or to a `request`, under the same rules and on the same bill."""
-        return self._ask(skill, text, request)
+    async def documents(self) -> "tuple[Document, ...]":
+        """What the files say that came with the message or with what it replies to, as far as it is text of any kind:
+        PDF, Word, tables, code, mail … One that cannot be read says why in its `trouble`.
+        """
+        return await self._documents()
+
+    async def pictures(self) -> tuple[Attachment, ...]:
+        """The pictures that came with the message or with what it replies to, at most four, with their bytes; none
+        where no model looks at pictures.
+        """
+        return await self._pictures()
+
+    async def look(self, picture: Attachment, *, side: int = 1024) -> "Look":
+        """What is certain about a picture (size, format, colours, barcodes …), and a small clean copy of it, at most
+        `side` pixels long: upright, with nothing of where and by what it was taken.
+
+        Raises `UserError` with the remedy for one that cannot be looked at.
+        """
+        from bot.media import look_at
+
+        return await look_at((await self.read(picture)).data, side=side)
+
+    async def listen(self, sound: Attachment, *, most_seconds: float = 3600.0) -> "Recording":
+        """How long a sound lasts, how much of it is speech, and the parts of it that have speech in them: each a few
+        minutes long, cut at pauses and ready for `models.transcribe`. What was silent or noise is left out.
+
+        Raises `UserError` with the remedy for one that is too long or cannot be listened to.
+        """
+        from bot.media import listen
+
+        async def read() -> bytes:
+            return (await self.read(sound)).data
+
+        return await listen(read, sound.size, most_seconds=most_seconds)
+
+    async def voiced(self, sound: Attachment) -> Attachment:
+        """A sound that has its bytes as a voice message: with its length and its waveform. Raises `UserError`."""
+        from bot.media import voice_message
+
+        return await voice_message(sound)
+
+    def ask(
+        self,
+        skill: str,
+        text: str,
+        request: Mapping[str, Any] | None = None,
+        *,
+        attachments: "Sequence[Attachment]" = (),
+    ) -> Pieces:
+        """What another skill answers to `text`, or to a `request`, about `attachments` that have their bytes: under the
+        same rules and on the same bill.
+        """
+        return self._ask(skill, text, request, attachments)
 
     def chat(self, prompts: "Sequence[Prompt]") -> Pieces:
         """What the chat model answers. It may call the other skills that are open to this person here, when their words
@@ -100,31 +159,44 @@ class Turn(Generic[S, R]):
         """What was kept in this channel under that id, with the bytes of its attachments; `None` when it is gone."""
         return await self._recall(kept_id)
 
-    async def earlier(self, limit: int, since: datetime | None = None) -> tuple[Said, ...]:
+    async def earlier(self, limit: int, since: datetime | None = None) -> "Earlier":
         """The newest `limit` messages of this channel, everybody's, the oldest first: as far as the platform lets the
-        bot read them, else those that were said to it. With `since`, only what was said after that.
+        bot read them, else those that were said to it. With `since`, only what was said after that. Raises `UserError`
+        when somebody has to let the bot read them first.
         """
         return await self._earlier(limit, since)
 
-    def prompts(self, system: str, *, pictures: tuple[Attachment, ...] = (), text: str | None = None) -> "list[Prompt]":
+    async def search(self, query: str, limit: int = 5) -> "tuple[Found, ...]":
+        """What was said about something in this channel, the best first: by words, and by meaning where there is a
+        model for that.
+        """
+        return await self._search(query, limit)
+
+    def prompts(
+        self,
+        system: str,
+        *,
+        pictures: tuple[Attachment, ...] = (),
+        documents: "Sequence[Document]" = (),
+        text: str | None = None,
+    ) -> "list[Prompt]":
         """The conversation as a chat model wants it: `system`, what was said before, and the question.
 
-        In channels that several people share, each line begins with its author's name. Older lines are left out in
-        big steps, so that a model server can reuse what it has already read.
+        In channels that several people share, each line begins with its author's name. The question comes with what it
+        replies to, and with `documents`. Older lines are left out in big steps, so that a model server can reuse what
+        it has already read; what they said is there in short, and the answer says so where it is not.
         """
-        from bot.models import Prompt
+        from bot.prompting import prompts_of
 
-        shared = self.message.channel.kind != "direct"
-        prompts = [Prompt("system", system)]
-        for said in _newest(self.history):
-            named = shared and said.role == "user" and said.author
-            prompts.append(Prompt(said.role, f"{_name(said.author)}: {said.text}" if named else said.text))
-        asked = self.message.text if text is None else text
-        if self.message.quote and self.message.quote.text:
-            author = self.message.quote.author
-            asked = f"{_quoted(self.message.quote.text, author.name if author else '')}\n\n{asked}"
-        prompts.append(Prompt("user", f"{_name(self.message.author.name)}: {asked}" if shared else asked, pictures))
-        return prompts
+        self._shown.append("prompts")
+        return prompts_of(
+            self.message,
+            self._remembered,
+            system,
+            text=self.message.text if text is None else text,
+            pictures=pictures,
+            documents=documents,
+        )
 
 
 class Skill(Generic[S, R]):
@@ -133,7 +205,8 @@ class Skill(Generic[S, R]):
     `name` is what people call it by: lower-case letters, digits and `-`, at most 32.
     `takes` names the kinds of attachment it works on (`image`, `audio` …). Such a skill is chosen when one of them
     comes with a message, and never without one.
-    `spoken` are the first words that call it; by default its name. A skill without any is called by name only.
+    `spoken` are the first words that call it, one word or two; by default its name. A skill without any is called by
+    name only.
     `menu` is what it is called in the menu of a message, where people can use it on that message; empty for not there.
     `tool` says that the model which chats may call it when somebody's words ask for it.
     `private` says that its answer to a command is for the eyes of its asker only, unless they want otherwise.
@@ -165,34 +238,14 @@ class Skill(Generic[S, R]):
         """The first line of the docstring."""
         return (type(self).__doc__ or "").strip().partition("\n")[0]
 
+    def help_in(self, locale: str) -> str:
+        """The help in somebody's language (`de-AT`), where the docstring has a line for it: `de: Würfeln.`"""
+        lines = dict(_IN_A_LANGUAGE.findall(type(self).__doc__ or ""))
+        return str(lines.get(locale) or lines.get(locale.partition("-")[0].lower()) or self.help)
+
     def reply(self, turn: Turn[S, R]) -> Pieces:
         """Yield the answer piece by piece: text, attachments, a `Footer`, a `Status`, a `Button`, a `Keep`.
 
         Raise `UserError` for whatever a person can understand and put right.
         """
         raise UserError(f"The skill “{self.name}” does not answer yet. Its author has to write `reply`.")
-
-
-def _newest(history: tuple[Said, ...]) -> tuple[Said, ...]:
-    """What fits, beginning at a multiple of a quarter of the budget, so that the beginning stays put for a while."""
-    sizes = [len(said.text.encode("utf-8", "replace")) + 16 for said in history]
-    excess = sum(sizes) - _HISTORY_BYTES
-    if excess <= 0:
-        return history
-    step = _HISTORY_BYTES // 4
-    drop = -(-excess // step) * step
-    for index, size in enumerate(sizes):
-        drop -= size
-        if drop <= 0:
-            return history[index + 1 :]
-    return ()
-
-
-def _name(name: str) -> str:
-    """A name as data: one line, and short, so that it cannot pass for something else."""
-    return " ".join(name.split())[:80].replace(":", "") or "somebody"
-
-
-def _quoted(text: str, author: str) -> str:
-    lines = "\n".join(f"> {line}" for line in text[:4000].splitlines())
-    return f"In reply to {_name(author)}:\n{lines}" if author else f"In reply to:\n{lines}"

@@ -11,13 +11,15 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 from bot.adapter import Adapter, Host, Limits
+from bot.budget import Quotas
 from bot.config import Config, load_config
 from bot.conversation import Conversation
 from bot.dispatch import Dispatch
 from bot.errors import UserError
-from bot.messages import Attachment, Channel, Message, Person, Quote, Reply
+from bot.messages import Attachment, Channel, Message, Person, Press, Quote, Reply, Said
 from bot.models import Choice, Detail, Models, Prompt, Provider, Role, Tool, ToolCall, Transcript, Usage, Verdict
 from bot.skill import Skill
 from storage import Store, open_store
@@ -31,8 +33,9 @@ class ScriptedModel(Provider):
     """A model that says what it is told to. `asked` holds every conversation it was shown.
 
     `says` is what it answers, one after the other, the last one again and again; a function is given the prompts, and
-    a `ToolCall` calls a tool. `draws` and `hears` are the bytes of the pictures it draws and the text it hears, and
-    `flags` are words that it would not have shown. `tools` holds the names of the tools that it was last offered.
+    a `ToolCall` calls a tool. `draws` and `hears` are the bytes of the pictures it draws and the text it hears, or
+    a function that is given the sound; `sketches` are its unfinished pictures, and `flags` words that it would not have
+    shown. `tools` holds the names of the tools that it was last offered.
     """
 
     name = "scripted"
@@ -42,16 +45,20 @@ class ScriptedModel(Provider):
         self,
         *says: str | ToolCall | Callable[[Sequence[Prompt]], str | ToolCall],
         draws: bytes = b"\x89PNG\r\n\x1a\n",
-        hears: str = "hello from a voice note",
+        hears: str | Callable[[Attachment], str | Transcript] = "hello from a voice note",
         flags: Sequence[str] = (),
+        sketches: Sequence[bytes] = (),
     ) -> None:
-        self.says = list(says) or [lambda prompts: f"You said: {prompts[-1].text}"]
+        self.says = list(says) or [lambda prompts: f"You said: {prompts[-1].words}"]
         self.draws = draws
         self.hears = hears
         self.flags = tuple(flags)
         self.asked: list[list[Prompt]] = []
         self.tools: tuple[str, ...] = ()
+        self.sketches = tuple(sketches)
         self.drawn: list[tuple[str, int]] = []  # each prompt for pictures, and how many pictures it was to change
+        self.orders: list[dict[str, Any]] = []  # the same, with all that was asked of the pictures
+        self.heard: list[Attachment] = []
         self.spoken: list[str] = []
 
     def model_for(self, role: Role) -> str:
@@ -72,7 +79,7 @@ class ScriptedModel(Provider):
         self.asked.append(list(prompts))
         self.tools = tuple(tool.name for tool in tools)
         answer = self.says.pop(0) if len(self.says) > 1 else self.says[0]
-        text = answer(prompts) if callable(answer) else answer
+        text = answer if isinstance(answer, str | ToolCall) else answer(prompts)
         if isinstance(text, ToolCall):
             yield text
             text = ""
@@ -95,6 +102,13 @@ class ScriptedModel(Provider):
     ) -> tuple[list[Attachment], Usage]:
         """`count` times the picture."""
         self.drawn.append((prompt, len(edits)))
+        order = {"size": size, "quality": quality, "count": count, "style": style, "edits": tuple(edits)}
+        self.orders.append({"prompt": prompt, **order})
+        for sketch in self.sketches:
+            if preview is None:
+                break
+            preview(Attachment("unfinished.png", "image/png", sketch, len(sketch)))
+            await asyncio.sleep(0)
         pictures = [Attachment(f"picture-{number}.png", "image/png", self.draws, alt=prompt) for number in range(count)]
         return pictures, Usage(self.name, model, "image", pictures=count)
 
@@ -102,11 +116,17 @@ class ScriptedModel(Provider):
         self, model: str, sound: Attachment, *, language: str, words: str = ""
     ) -> tuple[Transcript, Usage]:
         """What it hears in every recording."""
-        return Transcript(self.hears, language or "en", 1.0), Usage(self.name, model, "speech", seconds=1.0)
+        self.heard.append(sound)
+        said = self.hears if isinstance(self.hears, str) else self.hears(sound)
+        heard = said if isinstance(said, Transcript) else Transcript(said, language or "en", 1.0)
+        return heard, Usage(self.name, model, "speech", seconds=sound.seconds or 1.0)
 
     async def embed(self, model: str, texts: Sequence[str]) -> tuple[list[list[float]], Usage]:
-        """A vector of two numbers for each text."""
-        vectors = [[float(len(text)), float(text.count(" "))] for text in texts]
+        """A vector for each text: those of texts that share words are alike."""
+        vectors = [[0.0] * 64 for _ in texts]
+        for vector, text in zip(vectors, texts, strict=True):
+            for word in text.lower().split():
+                vector[crc32(word.encode()) % 64] += 1.0
         return vectors, Usage(self.name, model, "embed", input_tokens=sum(len(text) // 4 for text in texts))
 
     async def speak(self, model: str, text: str, *, voice: str, language: str) -> tuple[Attachment, Usage]:
@@ -155,6 +175,9 @@ class FakeAdapter(Adapter):
         self.shown: dict[str, Shown] = {}
         self.typed: list[Channel] = []
         self.files: dict[str, bytes] = {}
+        self.around: tuple[Said, ...] | None = (
+            None  # what everybody said in its channels, where it lets the bot read that
+        )
         self.failing: list[Exception] = []  # what the next posts and edits raise instead of showing anything
         self._nonces: dict[str, str] = {}
         self._said = 0
@@ -197,6 +220,14 @@ class FakeAdapter(Adapter):
         if len(content) > limit:
             raise UserError(f"{attachment.name} is too large for me.")
         return content
+
+    async def earlier(self, channel: Channel, limit: int, since: datetime | None) -> tuple[Said, ...] | None:
+        """The end of what is `around`."""
+        return None if self.around is None else self.around[-limit:]
+
+    def link(self, channel: Channel, message_id: str) -> str:
+        """An address that leads nowhere."""
+        return f"https://fake.example/{channel.id}/{message_id}"
 
     def message(
         self,
@@ -265,6 +296,11 @@ class Rehearsal:
     def footer(self) -> str:
         return " · ".join(reply.footer for reply in self.replies if reply.footer)
 
+    @property
+    def buttons(self) -> tuple[str, ...]:
+        """The actions of the buttons below the answer."""
+        return tuple(button.action for reply in self.replies for button in reply.buttons)
+
 
 async def rehearse(
     skill: Skill[Any, Any],
@@ -273,30 +309,52 @@ async def rehearse(
     model: Provider | None = None,
     settings: Mapping[str, Any] | None = None,
     request: Mapping[str, Any] | None = None,
+    quote: Quote | None = None,
+    replies: bool = False,
+    press: str = "",
+    others: Sequence[Skill[Any, Any]] = (),
 ) -> Rehearsal:
     """Say something to a skill, one message after the other, and return what is seen in answer to the last.
 
     The message goes the whole road: routing, forms, settings, delivery, storage (an SQLite file in a temporary folder).
-    `attachments` come with the last message. Without `model`, a `ScriptedModel` answers.
+    `attachments` come with the last message, which quotes `quote`, or with `replies` the answer before it. `press` is
+    the action of a button below the answer that is pressed then; `others` are skills that are there besides. Without
+    `model`, a `ScriptedModel` answers.
     """
     provider = model or ScriptedModel()
     with tempfile.TemporaryDirectory() as folder:
         config = load_config(folder=Path(folder), probe=False, database_url=f"sqlite:///{folder}/rehearsal.db")
         store = await open_store(config.database)
-        adapter = FakeAdapter(config, store)
+        adapter = FakeAdapter(config, store, Limits(pace=0.0, typing=60.0, buttons=25))
         models = models_of(provider)
-        dispatch = Dispatch(store, Conversation(store, {skill.name: skill}, models, {"fake": adapter}))
+        plenty = Quotas(turns_per_minute=len(says) + 3, turns_per_day=len(says) + 3, pictures_per_day=1000)
+        skills = {each.name: each for each in (skill, *others)}
+        dispatch = Dispatch(store, Conversation(store, skills, models, {"fake": adapter}, plenty))
         try:
             await store.choose(("fake", "", "general"), skill.name, dict(settings or {}))
             *before, last = says or ("",)
             for text in before:
                 await dispatch.heard(adapter.message(text))
+                await dispatch.idle()
+            if replies and adapter.shown:
+                answer = list(adapter.shown.values())[-1]
+                quote = Quote(answer.id, text=answer.reply.text)
             named = skill.name if request is not None else ""
-            message = adapter.message(last, attachments=attachments, skill=named, request=request)
+            message = adapter.message(last, attachments=attachments, skill=named, request=request, quote=quote)
             await dispatch.heard(message)
             await dispatch.idle()
-            asked = tuple(tuple(prompts) for prompts in provider.asked) if isinstance(provider, ScriptedModel) else ()
-            return Rehearsal(tuple(adapter.answers_to(message)), asked)
+            seen = adapter.answers_to(message)
+            if press:
+                shown = [each for each in adapter.shown.values() if each.answers == message.id][-1]
+                asked = Press("press", message.channel, message.author, shown.id, press, datetime.now(UTC))
+                said = await dispatch.pressed(asked)
+                await dispatch.idle()
+                pressed = [each.reply for each in adapter.shown.values() if each.answers == shown.id]
+                seen = [Reply(said)] if said else pressed or adapter.answers_to(message)
+            asked_of = (
+                tuple(tuple(prompts) for prompts in provider.asked) if isinstance(provider, ScriptedModel) else ()
+            )
+            return Rehearsal(tuple(seen), asked_of)
         finally:
             await models.close()
             await store.close()

@@ -7,7 +7,9 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
+from bot.budget import stand_in
 from bot.markup import clean, clean_name
+from bot.media import Document
 from bot.messages import Attachment, Keep, Message, Quote
 from bot.metrics import MODEL_CALLS, TOKENS
 from bot.models import Usage
@@ -39,7 +41,9 @@ class Running:
     stopped: str = ""
     withdrawn: bool = False
     changed: bool = False
+    admitted: bool = False  # it is counted among what its author may ask
     shown: dict[int, str] = field(default_factory=dict)
+    ended: asyncio.Event = field(default_factory=asyncio.Event, compare=False)
     _speaking: "asyncio.Task[None] | None" = None
 
     def stop(self, why: str = STOPPED) -> None:
@@ -96,12 +100,13 @@ class Running:
 
 
 class Tally:
-    """What one answer has used, which skill gave it, and which one kept something with it."""
+    """What one answer has used and read, which skill gave it, and which one kept something with it."""
 
     def __init__(self) -> None:
         self.skill = ""
         self.keeper = ""
         self._kept: Keep | None = None
+        self.documents: list[Document] = []
         self.used: list[Bill] = []
 
     def keep(self, kept: Keep, skill: str) -> None:
@@ -122,11 +127,16 @@ class Tally:
                 usage.output_tokens,
                 usage.pictures,
                 usage.seconds,
-                usage.estimated,
+                usage.estimated or usage.cost is None,
                 usage.cached_tokens,
-                usage.cost,
+                stand_in(usage) if usage.cost is None else usage.cost,
             )
         )
+
+    def book(self, cost: int) -> None:
+        """Something may have cost so many micro-dollars; nobody knows any more what."""
+        if cost:
+            self.used.append(Bill("", "", "", estimated=True, cost=cost))
 
 
 class Once:
@@ -135,13 +145,13 @@ class Once:
     def __init__(self, what: Callable[[], Awaitable[None]]) -> None:
         self._what = what
         self._lock = asyncio.Lock()
-        self._done = False
+        self.done = False
 
     async def __call__(self) -> None:
         async with self._lock:
-            if not self._done:
+            if not self.done:
                 await self._what()
-                self._done = True
+                self.done = True
 
 
 def cleaned(message: Message) -> Message:

@@ -1,7 +1,8 @@
 """Where everything is kept. It knows nothing of bots: strings and small records in, strings and small records out."""
 
 from storage.engine import Database, InUse, StorageError, WrongAddress
-from storage.records import Bill, File, Given, Heard, Line, Offer, Post, Room, RoomMessage
+from storage.memory import Forgotten, Numbered
+from storage.records import Bill, File, Given, Heard, Line, Offer, Post, Room, RoomMessage, Used
 from storage.rooms import Rooms
 from storage.store import Store, open_store
 
@@ -9,10 +10,12 @@ __all__ = [
     "Bill",
     "Database",
     "File",
+    "Forgotten",
     "Given",
     "Heard",
     "InUse",
     "Line",
+    "Numbered",
     "Offer",
     "Post",
     "Room",
@@ -20,6 +23,7 @@ __all__ = [
     "Rooms",
     "StorageError",
     "Store",
+    "Used",
     "WrongAddress",
     "open_store",
 ]

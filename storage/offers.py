@@ -6,8 +6,8 @@ from typing import Any
 from sqlalchemy import Connection, insert, select
 from sqlalchemy.dialects.sqlite import insert as upsert
 
+from storage.accounts import Accounts
 from storage.records import File, Given, Offer
-from storage.shelf import Shelf
 from storage.tables import answers, feedback, files, inbox, posts
 
 __all__ = ["Offers", "put_offer"]
@@ -24,7 +24,7 @@ _GIVEN = (
 )
 
 
-class Offers(Shelf):
+class Offers(Accounts):
     """The part of the store that presses and replies ask."""
 
     async def given(self, key: tuple[str, str, str], message_id: str) -> Given | None:

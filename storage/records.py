@@ -4,14 +4,17 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
-__all__ = ["Bill", "File", "Given", "Heard", "Line", "Offer", "Post", "Room", "RoomMessage", "State"]
+__all__ = ["Bill", "File", "Given", "Heard", "Line", "Offer", "Post", "Room", "RoomMessage", "State", "Used"]
 
 State = Literal["received", "running", "answered", "done", "joined", "failed", "expired"]
 
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """A question in the inbox. `body` is the message as JSON, and once it is answered, `answer` its answer."""
+    """A question in the inbox. `body` is the message as JSON, and once it is answered, `answer` its answer.
+
+    `reserved` are the micro-dollars that its answer may cost, or may have cost.
+    """
 
     id: int
     platform: str
@@ -23,6 +26,7 @@ class Heard:
     received_at: datetime
     body: str
     answer: str | None = None
+    reserved: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +64,16 @@ class Bill:
     estimated: bool = False
     cached_tokens: int = 0
     cost: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Used:
+    """What was used up to some moment; `cost` in micro-dollars."""
+
+    at: datetime
+    pictures: int
+    seconds: float
+    cost: int
 
 
 @dataclass(frozen=True, slots=True)

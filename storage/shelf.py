@@ -20,29 +20,42 @@ class Shelf:
     def __init__(self, database: Database) -> None:
         self.database = database
         # This process is the only one that writes, so what it read or wrote last is what is there.
-        self._chosen: dict[tuple[tuple[str, str, str], str], dict[str, Any]] = {}
+        self._chosen: dict[tuple[str, str, str], dict[str, dict[str, Any]]] = {}
+        self._changes = 0
 
     # What moderators have chosen, for a channel or (channel "") for a whole community.
 
     async def chosen(self, key: tuple[str, str, str], skill: str) -> dict[str, Any]:
         """A skill's settings here: the channel's own over its community's."""
-        known = self._chosen.get((key, skill))
-        if known is not None:
-            return known
-        statement = select(settings.c.channel, settings.c.chosen).where(
-            settings.c.platform == key[0],
-            settings.c.tenant == key[1],
-            settings.c.channel.in_(("", key[2])),
-            settings.c.skill == skill,
+        known = self._chosen.get(key)
+        if known is None:
+            known = await self._read_chosen(key)
+        return known.get(skill, {})
+
+    async def _read_chosen(self, key: tuple[str, str, str]) -> dict[str, dict[str, Any]]:
+        """The settings of every skill here, with one look at the database."""
+        statement = (
+            select(settings.c.skill, settings.c.chosen)
+            .where(
+                settings.c.platform == key[0],
+                settings.c.tenant == key[1],
+                settings.c.channel.in_(("", key[2])),
+            )
+            .order_by(settings.c.channel)  # the community's first
         )
 
-        def work(connection: Connection) -> dict[str, Any]:
-            found = {row.channel: row.chosen for row in connection.execute(statement)}
-            return {**found.get("", {}), **found.get(key[2], {})}
+        def work(connection: Connection) -> dict[str, dict[str, Any]]:
+            found: dict[str, dict[str, Any]] = {}
+            for row in connection.execute(statement):
+                found[row.skill] = {**found.get(row.skill, {}), **row.chosen}
+            return found
 
-        if len(self._chosen) >= _RECENT_SETTINGS:
-            self._chosen.clear()
-        chosen = self._chosen[key, skill] = await self.database.read(work)
+        changes = self._changes
+        chosen = await self.database.read(work)
+        if changes == self._changes:  # nothing was chosen while it was read
+            if len(self._chosen) >= _RECENT_SETTINGS:
+                self._chosen.clear()
+            self._chosen[key] = chosen
         return chosen
 
     async def chosen_at(self, key: tuple[str, str, str], skill: str) -> dict[str, Any]:
@@ -72,6 +85,7 @@ class Shelf:
             )
 
         await self.database.write(work)
+        self._changes += 1
         self._chosen.clear()
 
     # What adapters remember for themselves.

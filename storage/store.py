@@ -1,25 +1,22 @@
 """What is asked of storage, in the words of a conversation."""
 
-from collections import OrderedDict, deque
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, func, insert, or_, select, update
+from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
+from storage.context import Context, asked_in, said_in
 from storage.engine import Database
 from storage.migrate import migrate
-from storage.offers import Offers, put_offer
+from storage.offers import put_offer
 from storage.records import Bill, File, Heard, Line, Offer, Post, State
-from storage.tables import answers, bills, files, inbox, lines, posts
+from storage.tables import bills, files, inbox, lines, posts
 
 __all__ = ["Store", "open_store"]
 
-
-MOST_LINES = 100  # of a channel's context, kept in memory for the channels used last
-_RECENT_CHANNELS = 500
 
 _UNDONE: tuple[State, ...] = ("received", "running", "answered")
 _HEARD = (
@@ -33,13 +30,15 @@ _HEARD = (
     inbox.c.received_at,
     inbox.c.body,
     inbox.c.answer,
+    inbox.c.reserved,
 )
 
 # What every turn does, built once: building a statement costs more than running it.
 _ACCEPT = upsert(inbox).on_conflict_do_nothing().returning(inbox.c.id)
 _THIS = inbox.c.id == bindparam("heard")
-_BEGIN = update(inbox).where(_THIS).values(state="running", attempts=inbox.c.attempts + 1)
-_ANSWERED = update(inbox).where(_THIS).values(state="answered", answer=bindparam("text"))
+_BEGIN = update(inbox).where(_THIS).values(state="running", reserved=bindparam("micro"))
+_RESERVE = update(inbox).where(_THIS).values(reserved=bindparam("micro"))
+_ANSWERED = update(inbox).where(_THIS).values(state="answered", answer=bindparam("text"), reserved=0)
 _FINISH = update(inbox).where(_THIS).values(state=bindparam("ending"), body="", answer=None)
 _NEW_POST = upsert(posts)
 _POSTED = _NEW_POST.on_conflict_do_update(
@@ -49,13 +48,8 @@ _SAID = insert(lines)
 _USED = insert(bills)
 
 
-class Store(Offers):
+class Store(Context):
     """The open store. Every method that writes returns after its commit."""
-
-    def __init__(self, database: Database) -> None:
-        super().__init__(database)
-        # This process is the only one that writes, so what it read or wrote last is what is there.
-        self._recent: OrderedDict[tuple[str, str, str], deque[Line]] = OrderedDict()
 
     async def close(self) -> None:
         await self.database.close()
@@ -71,8 +65,12 @@ class Store(Offers):
 
     # The inbox: received → running → answered → done, or failed, or expired.
 
-    async def accept(self, key: tuple[str, str, str], event: str, body: str, person: str = "") -> int | None:
-        """Take a question in; its number, or None when the same event is there already."""
+    async def accept(
+        self, key: tuple[str, str, str], event: str, body: str, person: str = "", *, direct: bool = False
+    ) -> int | None:
+        """Take a question in; its number, or None when the same event is there already. `direct` says that it was asked
+        in private.
+        """
         row = {
             "platform": key[0],
             "tenant": key[1],
@@ -83,6 +81,7 @@ class Store(Offers):
             "received_at": datetime.now(UTC),
             "body": body,
             "person": person,
+            "direct": direct,
         }
 
         def work(connection: Connection) -> int | None:
@@ -123,7 +122,7 @@ class Store(Offers):
         def work(connection: Connection) -> int | None:
             heard: int | None = connection.execute(
                 update(inbox)
-                .where(*_asked_in(key), inbox.c.event == event, inbox.c.state == "joined")
+                .where(*asked_in(key), inbox.c.event == event, inbox.c.state == "joined")
                 .values(state="received", body=body)
                 .returning(inbox.c.id)
             ).scalar_one_or_none()
@@ -142,7 +141,7 @@ class Store(Offers):
             heard: int | None = (
                 connection.execute(
                     select(inbox.c.id).where(
-                        *_asked_in(key),
+                        *asked_in(key),
                         inbox.c.event == event,
                         inbox.c.state == "done",
                         inbox.c.received_at >= since,
@@ -150,19 +149,19 @@ class Store(Offers):
                 )
             ).scalar_one_or_none()
             asked = (
-                connection.execute(select(lines.c.id).where(*_in(key), lines.c.message_id == event).limit(1))
+                connection.execute(select(lines.c.id).where(*said_in(key), lines.c.message_id == event).limit(1))
             ).scalar_one_or_none()
             if heard is None or asked is None:
                 return None
-            after = (connection.execute(select(func.count()).where(*_in(key), lines.c.id > asked))).scalar_one()
+            after = (connection.execute(select(func.count()).where(*said_in(key), lines.c.id > asked))).scalar_one()
             if after > 1:  # its own answer, and something else
                 return None
-            connection.execute(delete(lines).where(*_in(key), lines.c.id >= asked))
+            connection.execute(delete(lines).where(*said_in(key), lines.c.id >= asked))
             connection.execute(update(inbox).where(inbox.c.id == heard).values(state="received", body=body))
             return heard
 
         reopened = await self.database.write(work)
-        self._recent.pop(key, None)
+        self._revise(key)
         return reopened
 
     async def again(self, heard: int, body: str) -> bool:
@@ -176,13 +175,35 @@ class Store(Offers):
 
         return await self.database.write(work)
 
-    async def begin(self, heard: int) -> None:
-        """Note that from here on something may be spent or shown for this question."""
+    async def begin(self, heard: int, reserved: int = 0) -> None:
+        """Note that from here on something may be shown for this question, and up to so many micro-dollars spent."""
 
         def work(connection: Connection) -> None:
-            connection.execute(_BEGIN, {"heard": heard})
+            connection.execute(_BEGIN, {"heard": heard, "micro": reserved})
 
         await self.database.write(work)
+
+    async def reserve(self, heard: int, reserved: int) -> None:
+        """Note that up to so many micro-dollars, in all, may be spent for a question that was begun."""
+
+        def work(connection: Connection) -> None:
+            connection.execute(_RESERVE, {"heard": heard, "micro": reserved})
+
+        await self.database.write(work)
+
+    async def attempt(self, heard: int) -> int:
+        """Note that a question is taken up once more after a crash; how often that was."""
+
+        def work(connection: Connection) -> int:
+            attempts: int = connection.execute(
+                update(inbox)
+                .where(inbox.c.id == heard)
+                .values(attempts=inbox.c.attempts + 1)
+                .returning(inbox.c.attempts)
+            ).scalar_one()
+            return attempts
+
+        return await self.database.write(work)
 
     async def posted(self, heard: int, part: int, message_id: str) -> None:
         """Remember under which id a part of the answer is shown."""
@@ -216,6 +237,7 @@ class Store(Offers):
         attached: Sequence[File] = (),
         offer: Offer | None = None,
         again: bool = False,
+        direct: bool = False,
     ) -> None:
         """Keep an answer, what it adds to the context, its files, its bill and what it offers, all or nothing.
 
@@ -251,6 +273,7 @@ class Store(Offers):
                 "estimated": bill.estimated,
                 "cached_tokens": bill.cached_tokens,
                 "cost": bill.cost,
+                "direct": direct,
                 "at": now,
             }
             for bill in used
@@ -271,7 +294,8 @@ class Store(Offers):
 
         await self.database.write(work)
         if again:
-            self._recent.pop(key, None)
+            self._revise(key)
+        self._revisions += 1
         recent = self._recent.get(key)
         if recent is not None:
             recent.extend(replace(line, at=line.at or now) for line in said)
@@ -285,81 +309,6 @@ class Store(Offers):
                 connection.execute(delete(files).where(files.c.heard == heard, ~files.c.kept))
 
         await self.database.write(work)
-
-    # The context of a channel.
-
-    async def history(self, key: tuple[str, str, str], limit: int) -> list[Line]:
-        """The newest `limit` lines of a channel, at most `MOST_LINES`, oldest first."""
-        recent = self._recent.get(key)
-        if recent is None:
-            statement = (
-                select(
-                    lines.c.role,
-                    lines.c.text,
-                    lines.c.message_id,
-                    lines.c.author_id,
-                    lines.c.author,
-                    lines.c.at,
-                    lines.c.complete,
-                )
-                .where(*_in(key))
-                .order_by(lines.c.id.desc())
-                .limit(MOST_LINES)
-            )
-
-            def work(connection: Connection) -> list[Line]:
-                return [Line(*row) for row in connection.execute(statement)][::-1]
-
-            recent = deque(await self.database.read(work), MOST_LINES)
-            self._recent[key] = recent
-            if len(self._recent) > _RECENT_CHANNELS:
-                self._recent.popitem(last=False)
-        else:
-            self._recent.move_to_end(key)
-        return list(recent)[-limit:]
-
-    async def amend(self, key: tuple[str, str, str], message_id: str, text: str, question: str = "") -> bool:
-        """A person changed what they said; `False` when nothing of it is known, or nothing changed.
-
-        `question` is the message as JSON, for an answer that offers to answer it again.
-        """
-        asked = select(inbox.c.id).where(*_asked_in(key), inbox.c.event == message_id)
-
-        def work(connection: Connection) -> bool:
-            changed = connection.execute(
-                update(lines)
-                .where(*_in(key), lines.c.message_id == message_id, lines.c.role == "user", lines.c.text != text)
-                .values(text=text)
-            )
-            if changed.rowcount and question:
-                connection.execute(update(answers).where(answers.c.heard.in_(asked)).values(question=question))
-            return bool(changed.rowcount)
-
-        changed = await self.database.write(work)
-        self._recent.pop(key, None)
-        return changed
-
-    async def forget(self, key: tuple[str, str, str], message_ids: Sequence[str]) -> None:
-        """Messages are gone from the platform, people's or the bot's own: they leave the context too."""
-        gone = list(message_ids)
-
-        def work(connection: Connection) -> None:
-            for start in range(0, len(gone), 500):  # SQLite takes only so many values in one statement
-                some = gone[start : start + 500]
-                here = _asked_in(key)
-                shown = select(inbox.c.id).join(posts, posts.c.heard == inbox.c.id)
-                shown = shown.where(posts.c.message_id.in_(some), *here)
-                asked = select(inbox.c.id).where(inbox.c.event.in_(some), *here)
-                said = select("re:" + inbox.c.event).where(inbox.c.id.in_(shown))
-                connection.execute(
-                    delete(lines).where(*_in(key), or_(lines.c.message_id.in_(some), lines.c.message_id.in_(said)))
-                )
-                for offered in (shown, asked):  # nor does the answer offer anything any more
-                    connection.execute(delete(files).where(files.c.kept, files.c.heard.in_(offered)))
-                    connection.execute(delete(answers).where(answers.c.heard.in_(offered)))
-
-        await self.database.write(work)
-        self._recent.pop(key, None)
 
     # The bill.
 
@@ -378,17 +327,9 @@ class Store(Offers):
         return await self.database.read(work)
 
 
-def _asked_in(key: tuple[str, str, str]) -> tuple[Any, ...]:
-    return (inbox.c.platform == key[0], inbox.c.tenant == key[1], inbox.c.channel == key[2])
-
-
-def _in(key: tuple[str, str, str]) -> tuple[Any, ...]:
-    return (lines.c.platform == key[0], lines.c.tenant == key[1], lines.c.channel == key[2])
-
-
 def _said_anew(connection: Connection, line: dict[str, Any]) -> bool:
     """Put a line in the place of the one that was said for the same message; `False` when there is none."""
-    here = _in((line["platform"], line["tenant"], line["channel"]))
+    here = said_in((line["platform"], line["tenant"], line["channel"]))
     changed = connection.execute(
         update(lines)
         .where(*here, lines.c.message_id == line["message_id"], lines.c.role == line["role"])

@@ -78,10 +78,11 @@ inbox = Table(
     Column("answer", Text),
     Column("person", String(256), nullable=False, server_default=""),
     Column("reserved", BigInteger, nullable=False, server_default="0"),
+    Column("direct", Boolean, nullable=False, server_default="0"),
     UniqueConstraint("platform", "tenant", "channel", "event"),
     Index("inbox_undone", "state", "id"),
-    Index("inbox_person", "platform", "tenant", "person", "received_at"),
-    Index("inbox_received", "received_at"),
+    Index("inbox_person", "platform", "person", "received_at"),
+    Index("inbox_tenant", "platform", "tenant", "received_at"),
 )
 
 posts = Table(
@@ -127,7 +128,9 @@ bills = Table(
     Column("at", Moment, nullable=False),
     Column("cached_tokens", Integer, nullable=False, server_default="0"),
     Column("cost", BigInteger),
+    Column("direct", Boolean, nullable=False, server_default="0"),
     Index("bills_tenant", "platform", "tenant", "at"),
+    Index("bills_person", "platform", "person", "at"),
     Index("bills_at", "at"),
 )
 

@@ -157,7 +157,7 @@ const nameOf = (element) => {
   const labelled = (element.getAttribute("aria-labelledby") ?? "").split(" ").map((id) => document.getElementById(id));
   return element.getAttribute("aria-label") || labelled.filter(Boolean).map((each) => each.textContent).join(" ")
     || element.alt || [...(element.labels ?? [])].map((each) => each.textContent).join(" ")
-    || (element.matches("a, button") ? element.textContent : "");
+    || (element.matches("a, button, [role=option]") ? element.textContent : "");
 };
 const wanted = "a, button, input, textarea, select, [tabindex='0'], nav, section, dialog, img:not([alt='']), [role]";
 return [...document.querySelectorAll(wanted)].filter(shown)

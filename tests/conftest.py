@@ -15,7 +15,7 @@ from tests.room import Room
 def _nothing_from_outside(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """No test sees the keys, the proxies or the `.env` of whoever runs it."""
     for name in list(os.environ):
-        if name.startswith(("PARLEY_", "OPENAI_", "AZURE_", "TEAMS_", "DISCORD_", "HF_")) or name in (
+        if name.startswith(("PARLEY_", "OPENAI_", "AZURE_", "TEAMS_", "DISCORD_", "HF_", "OPENROUTER_")) or name in (
             "PORT",
             "DATABASE_URL",
         ):

@@ -13,8 +13,10 @@ from discord.http import Route
 
 from bot.adapter import AdapterOff
 from bot.adapters.discord import Discord
+from bot.commands import commands_of
 from bot.config import load_config
-from bot.messages import Channel, Message, Person
+from bot.messages import Channel, Message, Person, Press
+from bot.skill import Skill
 from tests.fakes.discord import FakeDiscord, Room, User
 
 PNG = bytes.fromhex(
@@ -31,8 +33,10 @@ class Listener:
     messages: list[Message] = field(default_factory=list)
     edits: list[Message] = field(default_factory=list)
     deletions: list[tuple[Channel, list[str]]] = field(default_factory=list)
-    stops: list[tuple[Channel, str, Person]] = field(default_factory=list)
-    may_stop: bool = True
+    presses: list[Press] = field(default_factory=list)
+    says: str = ""  # to who presses something
+    chosen: dict[str, dict[str, Any]] = field(default_factory=dict)
+    configured: list[tuple[Channel, Person, str, dict[str, Any], bool]] = field(default_factory=list)
     trouble: Exception | None = None
     again: int = 0
 
@@ -51,9 +55,20 @@ class Listener:
     async def deleted(self, channel: Channel, message_ids: Iterable[str]) -> None:
         self.deletions.append((channel, list(message_ids)))
 
-    async def stop(self, channel: Channel, message_id: str, person: Person) -> bool:
-        self.stops.append((channel, message_id, person))
-        return self.may_stop
+    async def pressed(self, press: Press) -> str:
+        self.presses.append(press)
+        return self.says
+
+    async def choices(self, channel: Channel) -> dict[str, dict[str, Any]]:
+        return self.chosen
+
+    async def configure(
+        self, channel: Channel, person: Person, skill: str, chosen: dict[str, Any], *, everywhere: bool = False
+    ) -> None:
+        if self.trouble:
+            raise self.trouble
+        self.configured.append((channel, person, skill, chosen, everywhere))
+        self.chosen[skill] = {**self.chosen.get(skill, {}), **chosen}
 
 
 class Notebook:
@@ -61,6 +76,7 @@ class Notebook:
 
     def __init__(self) -> None:
         self.written: list[tuple[str, dict[str, Any]]] = []
+        self.choices: dict[tuple[tuple[str, str, str], str], dict[str, Any]] = {}
 
     async def note(self, platform: str, name: str, value: dict[str, Any]) -> None:
         assert platform == "discord"
@@ -68,6 +84,16 @@ class Notebook:
 
     async def noted(self, platform: str, name: str) -> dict[str, Any] | None:
         return next((value for written, value in reversed(self.written) if written == name), None)
+
+    async def chosen(self, key: tuple[str, str, str], skill: str) -> dict[str, Any]:
+        everywhere = self.choices.get(((key[0], key[1], ""), skill), {})
+        return {**everywhere, **self.choices.get((key, skill), {})}
+
+    async def chosen_at(self, key: tuple[str, str, str], skill: str) -> dict[str, Any]:
+        return self.choices.get((key, skill), {})
+
+    async def choose(self, key: tuple[str, str, str], skill: str, chosen: dict[str, Any]) -> None:
+        self.choices[key, skill] = json.loads(json.dumps(chosen))
 
 
 @contextlib.asynccontextmanager
@@ -81,9 +107,13 @@ async def loopback() -> AsyncIterator[FakeDiscord]:
         Route.BASE, DiscordWebSocket.DEFAULT_GATEWAY = before
 
 
-def adapter_for(discord: FakeDiscord, *, token: str = "", notebook: Notebook | None = None) -> Discord:
-    config = load_config(discord_token=token or discord.token, discord_api=discord.api)
-    return Discord(config, notebook or Notebook())  # type: ignore[arg-type]  # all of a store that it needs
+def adapter_for(
+    discord: FakeDiscord, *skills: Skill[Any, Any], token: str = "", notebook: Notebook | None = None, **settings: Any
+) -> Discord:
+    config = load_config(discord_token=token or discord.token, discord_api=discord.api, **settings)
+    adapter = Discord(config, notebook or Notebook())  # type: ignore[arg-type]  # all of a store that it needs
+    adapter.commands = commands_of(skills)
+    return adapter
 
 
 def place(room: Room) -> Channel:
@@ -104,7 +134,7 @@ async def running(adapter: Discord, host: Listener) -> "AsyncIterator[asyncio.Ta
 class Scene:
     """Use as a context manager: within it the bot is there. `task` is its `run`."""
 
-    def __init__(self, discord: FakeDiscord) -> None:
+    def __init__(self, discord: FakeDiscord, *skills: Skill[Any, Any], **settings: Any) -> None:
         self.discord = discord
         self.guild = discord.guild("The Harbour")
         self.general = discord.channel(self.guild, "general")
@@ -113,7 +143,7 @@ class Scene:
         self.channel = place(self.general)
         self.host = Listener()
         self.notebook = Notebook()
-        self.adapter = adapter_for(discord, notebook=self.notebook)
+        self.adapter = adapter_for(discord, *skills, notebook=self.notebook, **settings)
         self.stack = contextlib.AsyncExitStack()
 
     async def __aenter__(self) -> Self:

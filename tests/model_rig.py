@@ -30,7 +30,7 @@ class Turn:
         self.refusal: Exception | None = None
         self.models: TurnModels = models.for_turn(self.used.append, self._before, self.shown.append)
 
-    async def _before(self) -> None:
+    async def _before(self, guess: Usage) -> None:
         self.asked += 1
         if self.refusal:
             raise self.refusal

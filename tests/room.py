@@ -6,12 +6,14 @@ from types import TracebackType
 from typing import Any, Self
 
 from bot.adapter import Limits
+from bot.budget import Quotas
 from bot.config import Config
 from bot.conversation import Conversation
 from bot.discovery import find_skills
 from bot.dispatch import Dispatch, Load
 from bot.messages import Message, Reply
 from bot.models import Prompt, Provider, Role, Tool, ToolCall, Usage
+from bot.models.provider import Detail
 from bot.skill import Skill
 from bot.testing import FakeAdapter, ScriptedModel, models_of
 from storage import Store
@@ -26,7 +28,14 @@ class Stepwise(ScriptedModel):
         self.steps = asyncio.Semaphore(0)
 
     async def chat(
-        self, model: str, prompts: Sequence[Prompt], *, role: Role, max_tokens: int | None, tools: Sequence[Tool] = ()
+        self,
+        model: str,
+        prompts: Sequence[Prompt],
+        *,
+        role: Role,
+        max_tokens: int | None,
+        tools: Sequence[Tool] = (),
+        detail: Detail = "auto",
     ) -> AsyncGenerator[str | ToolCall | Usage, None]:
         self.asked.append(list(prompts))
         for word in self.words:
@@ -48,13 +57,14 @@ class Room:
         skills: dict[str, Skill[Any, Any]] | None = None,
         adapter: FakeAdapter | None = None,
         load: Load | None = None,
+        quotas: Quotas | None = None,
     ) -> None:
         self.config = config
         self.store = store
         self.model = model or ScriptedModel()
         self.adapter = adapter or FakeAdapter(config, store, limits)
         self.skills = skills or {found.name: found.skill for found in find_skills() if found.skill}
-        self.conversation = Conversation(store, self.skills, models_of(self.model), {"fake": self.adapter})
+        self.conversation = Conversation(store, self.skills, models_of(self.model), {"fake": self.adapter}, quotas)
         self.dispatch = Dispatch(store, self.conversation, load)
 
     async def __aenter__(self) -> Self:

@@ -227,6 +227,32 @@ async def test_a_conversation_in_a_terminal(folder: Path, openai: FakeOpenAI) ->
         assert await shown.ends() == 0
 
 
+async def test_what_stands_below_an_answer_is_done_by_its_number(folder: Path, openai: FakeOpenAI) -> None:
+    openai.reply_with("The first answer.")
+    async with terminal(folder, **model(openai)) as shown:
+        await shown.shows("› ")
+        shown.type("/1\r")
+        at = await shown.shows("There is no answer yet.")
+        shown.type("say something\r")
+        at = await shown.shows("/1 answer anew  /2 good answer  /3 bad answer", after=at)
+        await shown.shows("› ", after=at)
+        openai.reply_with("The second answer.")
+        shown.type("/1\r")
+        at = await shown.shows("The second answer.", after=at)
+        at = await shown.shows("› ", after=at)
+        shown.type("/3 much too short\r")
+        at = await shown.shows("Thank you for telling me.", after=at)
+        shown.type("/9\r")
+        at = await shown.shows("There is no /9 below the last answer.", after=at)
+        openai.reply_with("The third answer.")
+        shown.type("/reply why?\r")
+        at = await shown.shows("The third answer.", after=at)
+        assert "> The second answer." in str(openai.calls[-1].messages[-1])
+        await shown.shows("› ", after=at)
+        shown.type(CTRL_D)
+        assert await shown.ends() == 0
+
+
 async def test_an_answer_grows_as_it_comes_and_ctrl_c_stops_it(folder: Path, openai: FakeOpenAI) -> None:
     openai.hold()
     openai.reply_with("one two three four")

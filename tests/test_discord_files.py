@@ -126,15 +126,17 @@ async def test_a_picture_goes_out_with_its_description(scene: Scene) -> None:
     )
 
 
-async def test_a_picture_can_come_with_the_last_edit_and_survives_a_later_one(scene: Scene) -> None:
+async def test_a_picture_can_come_with_the_last_edit_and_goes_when_the_answer_is_another(scene: Scene) -> None:
     sent = await scene.adapter.post(scene.channel, Reply("Drawing…"), answers="", nonce="n1")
     fox = Attachment("fox.png", "image/png", PNG, alt="A fox")
     for _ in range(2):
         await scene.adapter.edit(scene.channel, sent, Reply("", (fox,)))
     [answer] = scene.discord.answers(scene.general)
     assert (answer.content, [file.filename for file in answer.files]) == ("", ["fox.png"])
-    await scene.adapter.edit(scene.channel, sent, Reply("A fox, as you wished"))
+    await scene.adapter.edit(scene.channel, sent, Reply("Drawing another…", running=True))
     assert len(answer.files) == 1
+    await scene.adapter.edit(scene.channel, sent, Reply("No fox this time."))
+    assert answer.files == []
 
 
 async def test_a_room_without_files_is_told_so_in_words(scene: Scene) -> None:

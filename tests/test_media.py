@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import zxingcpp
 from PIL import Image
 
 from bot.media import (
@@ -25,24 +24,8 @@ from bot.media import (
     sound_facts,
 )
 from bot.media import apart as apart_module
+from tests.pictures import barcode, holiday_photo, picture
 from tests.sounds import encoded, tone, wav
-
-
-def picture(
-    mode: str = "RGB", size: tuple[int, int] = (64, 48), colour: Any = "red", kind: str = "PNG", **how: Any
-) -> bytes:
-    out = io.BytesIO()
-    Image.new(mode, size, colour).save(out, kind, **how)
-    return out.getvalue()
-
-
-def holiday_photo(size: tuple[int, int] = (3000, 2000), orientation: int = 6) -> bytes:
-    """A photo as a phone takes it: lying on its side, with the place where it was taken."""
-    exif = Image.Exif()
-    exif[0x0112] = orientation
-    exif[0x010F] = "Telephone & Co"
-    exif.get_ifd(0x8825)[2] = (52.0, 31.0, 12.0)
-    return picture(size=size, colour=(30, 90, 200), kind="JPEG", exif=exif, comment=b"a secret comment")
 
 
 def huge_png(width: int, height: int) -> bytes:
@@ -74,20 +57,9 @@ async def test_what_is_certain_about_a_picture_is_told() -> None:
 
 
 async def test_a_qr_code_is_read() -> None:
-    code = zxingcpp.create_barcode("https://example.org/menu?table=7", zxingcpp.BarcodeFormat.QRCode)
-    shown = Image.new("L", (600, 600), 255)
-    shown.paste(_drawn(code), (90, 90))
-    out = io.BytesIO()
-    shown.save(out, "WEBP", quality=60)
-    facts = await picture_facts(out.getvalue())
+    facts = await picture_facts(barcode("https://example.org/menu?table=7", "WEBP", quality=60))
     assert [(code.kind, code.text) for code in facts.barcodes] == [("QR Code", "https://example.org/menu?table=7")]
     assert {name for name, _ in facts.colours} == {"white", "black"}
-
-
-def _drawn(code: Any) -> Image.Image:
-    view = memoryview(zxingcpp.write_barcode_to_image(code, scale=6))
-    height, width = view.shape[:2]
-    return Image.frombytes("L", (width, height), view.tobytes())
 
 
 async def test_an_animation_is_counted_and_a_transparent_picture_is_seen_through() -> None:

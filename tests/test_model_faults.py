@@ -39,7 +39,7 @@ async def turn(openai: FakeOpenAI) -> AsyncIterator[Turn]:
 @pytest.fixture(autouse=True)
 def _no_time_to_lose(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("bot.models.wire._PAUSES", (0.01, 0.01))
-    monkeypatch.setattr("bot.models.turn._UNSAID_WAIT", 0.01)
+    monkeypatch.setattr("bot.models.attempts._UNSAID_WAIT", 0.01)
 
 
 @pytest.mark.parametrize(

@@ -30,7 +30,7 @@ async def turn(openai: FakeOpenAI) -> AsyncIterator[Turn]:
 @pytest.fixture(autouse=True)
 def _no_time_to_lose(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("bot.models.wire._PAUSES", (0.01, 0.01))
-    monkeypatch.setattr("bot.models.turn._UNSAID_WAIT", 0.01)
+    monkeypatch.setattr("bot.models.attempts._UNSAID_WAIT", 0.01)
 
 
 async def test_the_next_model_is_asked_when_the_first_cannot(openai: FakeOpenAI) -> None:
@@ -53,12 +53,12 @@ async def test_no_other_model_is_asked_after_a_refusal_or_half_an_answer(
     assert len(openai.of()) == 1
 
 
-async def test_leave_is_asked_once_a_turn_and_a_refusal_keeps_everything_from_the_models(
+async def test_leave_is_asked_before_each_call_and_a_refusal_keeps_everything_from_the_models(
     openai: FakeOpenAI, turn: Turn
 ) -> None:
     await turn.ask("hello")
     await turn.models.embed(["x"])
-    assert turn.asked == 1
+    assert turn.asked == 2
     refused = Turn(turn.all)
     refused.refusal = UserError("You have used up today's answers.")
     for call in (refused.ask("hi"), refused.models.image("x"), refused.models.embed(["x"])):
@@ -71,7 +71,7 @@ async def test_leave_is_asked_once_a_turn_and_a_refusal_keeps_everything_from_th
 async def test_what_was_used_is_recorded_as_the_server_tells_it(openai: FakeOpenAI, turn: Turn) -> None:
     openai.reply_with("one two three")
     await turn.ask("hello")
-    assert turn.used == [Usage("custom", "gpt-6-luna", "chat", 9, 3)]
+    assert turn.used == [Usage("custom", "gpt-6-luna", "chat", 9, 3, cost=3)]
 
 
 async def test_an_answer_cut_short_by_the_reader_is_on_the_bill(openai: FakeOpenAI, turn: Turn) -> None:
@@ -119,7 +119,10 @@ async def test_a_cancelled_drawing_is_on_the_bill(openai: FakeOpenAI, turn: Turn
     drawing.cancel()
     with pytest.raises(asyncio.CancelledError):
         await drawing
-    assert turn.used == [Usage("custom", "gpt-image-2.6-flare", "image", pictures=2, estimated=True)]
+    (used,) = turn.used
+    assert (used.role, used.pictures, used.estimated) == ("image", 2, True)
+    assert used.cost is not None
+    assert used.cost > 60_000
 
 
 async def test_fifty_answers_at_once_share_one_client_and_stay_apart(openai: FakeOpenAI, turn: Turn) -> None:

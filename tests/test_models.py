@@ -19,7 +19,6 @@ from bot.models import (
     NotConfigured,
     Prompt,
     Refused,
-    Usage,
 )
 from bot.models.fetch import fetch_picture
 from tests.fakes.openai import FakeOpenAI, faults
@@ -156,7 +155,8 @@ async def test_a_drawing_comes_back_as_a_picture(openai: FakeOpenAI, turn: Turn)
         "size": "128x96",
         "quality": "low",
     }
-    assert turn.used == [Usage("custom", "gpt-image-2.6-flare", "image", 10, 200, pictures=2)]
+    (used,) = turn.used
+    assert (used.input_tokens, used.output_tokens, used.pictures, used.cost) == (10, 200, 2, 6050)
 
 
 async def test_an_older_model_is_asked_for_one_picture_at_a_time(openai: FakeOpenAI) -> None:

@@ -11,7 +11,7 @@ from playwright.async_api import Browser, Page, Route, expect
 
 from tests.browser import Visit, chromium, find_chromium, visiting
 from tests.echo_host import Answering, PageServer, serving
-from tests.page_visitor import PNG
+from tests.page_visitor import PNG, visitor
 
 pytestmark = [
     pytest.mark.browser,
@@ -413,3 +413,11 @@ async def test_a_long_conversation_can_be_followed_back(page: Page, server: Page
     texts = await page.locator("article .body").all_inner_texts()
     assert texts[:3] == ["Question 0", "Answer 0", "Answer 1"]
     assert texts[-1] == "Answer 39 again"
+    # A reply leads to what it replies to, however far back that is.
+    async with visitor(server) as someone:
+        await someone.say("And that one?", room=first.question.channel.id, new=False, reply=first.question.id)
+    await page.reload()
+    await expect(page.locator("article")).to_have_count(60)
+    await page.get_by_role("button", name="In reply to “Question 0”").click()
+    await expect(page.locator("article.found .body")).to_have_text("Question 0")
+    await expect(page.locator("article.found")).to_be_in_viewport()

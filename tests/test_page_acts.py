@@ -7,7 +7,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Locator, Page, expect
 
-from tests.browser import Visit, chromium, find_chromium, visiting
+from tests.browser import Visit, chromium, faint, find_chromium, nameless, sideways, visiting
 from tests.page_bot import PageBot, bot_page
 
 pytestmark = [
@@ -157,3 +157,117 @@ async def test_a_reply_quotes_what_it_replies_to(page: Page, bot: PageBot) -> No
     asked = bot.model.asked[-1][-1].text
     assert "> My boat is called Nutshell." in asked
     assert asked.endswith("What was that?")
+
+
+async def test_a_command_is_found_filled_in_and_called(page: Page, bot: PageBot) -> None:
+    await expect(page.get_by_role("button", name="Commands")).to_be_visible()
+    box = page.get_by_role("textbox", name="Message")
+    await box.focus()
+    await page.keyboard.type("/")
+    found = page.get_by_role("listbox", name="Commands").get_by_role("option")
+    await expect(found).to_have_text(["/chat Talk about anything.", "/paint Paint a picture in one colour."])
+    await page.keyboard.press("ArrowDown")
+    await expect(found.nth(1)).to_have_attribute("aria-selected", "true")
+    await page.keyboard.press("Enter")
+    await expect(found).to_have_count(0)
+    asked = page.get_by_role("group", name="What “paint” asks for")
+    await expect(box).to_be_focused()
+    await expect(box).to_have_attribute("placeholder", "The colour to paint in")
+    await page.keyboard.type("teal")
+    await asked.get_by_label("Size").select_option("Wide")
+    await asked.get_by_label("Count").fill("12")
+    await box.press("Enter")
+    await expect(asked.get_by_role("alert")).to_have_text("This has to be a whole number from 1 to 9.")
+    await expect(asked.get_by_label("Count")).to_be_focused()
+    await asked.get_by_label("Count").fill("2")
+    await box.press("Enter")
+    answer = await answered(page)
+    await expect(page.locator("article.user .body")).to_have_text("/paint size=wide count=2 teal")
+    await expect(answer.locator(".body")).to_contain_text("in teal, wide.")
+    await expect(answer.get_by_role("img", name="All teal")).to_have_count(2)
+    await expect(asked).to_be_hidden()
+    await expect(page.get_by_role("heading", level=1)).to_have_text("paint teal")
+    await expect(box).to_have_attribute("placeholder", re.compile("^Ask, show or say"))
+
+
+async def test_a_command_can_be_put_away_again(page: Page, bot: PageBot) -> None:
+    await page.get_by_role("button", name="Commands").click()
+    await page.get_by_role("option", name="/paint").click()
+    asked = page.get_by_role("group", name="What “paint” asks for")
+    await expect(asked).to_be_visible()
+    await page.keyboard.press("Escape")
+    await expect(asked).to_be_hidden()
+    await page.keyboard.type("/p")
+    await page.keyboard.press("Escape")
+    await expect(page.get_by_role("listbox")).to_be_hidden()
+    await expect(page.get_by_role("textbox", name="Message")).to_have_value("/p")
+
+
+async def test_settings_are_made_for_one_conversation_or_for_all(page: Page, bot: PageBot) -> None:
+    await say(page, "paint teal")
+    await page.get_by_role("button", name="Settings").click()
+    dialog = page.get_by_role("dialog", name="Settings")
+    paint = dialog.get_by_role("region", name="paint")
+    await dialog.get_by_label("Only “paint teal”").check()
+    await paint.get_by_text("4 settings").click()
+    most, save = paint.get_by_label("Most"), paint.get_by_role("button", name="Save")
+    await expect(save).to_be_disabled()
+    await most.fill("7")
+    await save.click()
+    await expect(paint.get_by_role("alert")).to_have_text("This has to be a whole number from 1 to 4.")
+    await expect(most).to_be_focused()
+    await most.fill("1")
+    await paint.get_by_label("Kind").uncheck()
+    await most.press("Enter")
+    await expect(paint.get_by_role("status")).to_have_text("Saved.")
+    await dialog.get_by_label("All conversations").check()
+    await paint.get_by_text("4 settings").click()
+    await expect(paint.get_by_label("Most")).to_have_value("2")  # elsewhere nothing has changed
+    await page.keyboard.press("Escape")
+    await expect(dialog).to_be_hidden()
+    answer = await say(page, "paint teal count=2")
+    await expect(answer).to_contain_text("I may paint 1 at once here.")
+
+
+async def test_a_skill_is_switched_off_and_on(page: Page, bot: PageBot) -> None:
+    await say(page, "Hello")
+    await page.get_by_role("button", name="Settings").click()
+    dialog = page.get_by_role("dialog", name="Settings")
+    await dialog.get_by_label("Only “Hello”").check()
+    on = dialog.get_by_role("switch", name="“paint” can be used")
+    await on.uncheck()
+    await expect(dialog.get_by_role("region", name="paint").get_by_role("status")).to_have_text("Saved.")
+    await dialog.get_by_role("button", name="Close").click()
+    answer = await say(page, "paint teal")
+    await expect(answer).to_contain_text("“paint” is switched off")
+    await page.get_by_role("button", name="Settings").click()
+    await dialog.get_by_label("Only “Hello”").check()
+    await expect(on).not_to_be_checked()
+
+
+async def test_all_this_can_be_read_and_has_names_by_day_by_night_and_on_a_phone(
+    browser: Browser, bot: PageBot
+) -> None:
+    looks = ({"color_scheme": "light"}, {"color_scheme": "dark", "viewport": {"width": 360, "height": 740}})
+    for look in looks:
+        async with visiting(browser, f"{bot.address}#/new", **look) as visit:
+            page = visit.page
+            await page.get_by_role("button", name="Commands").click()
+            wrong = [*await faint(page), *await nameless(page), *await sideways(page)]
+            await page.get_by_role("option", name="/paint").click()
+            await page.get_by_label("Count", exact=True).fill("")
+            await page.keyboard.press("Control+Enter")
+            wrong += [*await faint(page), *await nameless(page), *await sideways(page)]
+            await page.keyboard.press("Escape")
+            answer = await say(page, "Hello")
+            await answer.hover()
+            await answer.get_by_role("button", name="A bad answer").click()
+            await expect(answer.get_by_role("status")).to_be_visible()
+            await answer.get_by_role("button", name="Reply to this").click()
+            wrong += [*await faint(page), *await nameless(page), *await sideways(page)]
+            if look["color_scheme"] == "dark":
+                await page.get_by_role("button", name="Open the list of conversations").click()
+            await page.get_by_role("button", name="Settings").click()
+            await page.get_by_role("region", name="paint").get_by_text("4 settings").click()
+            wrong += [*await faint(page), *await nameless(page), *await sideways(page)]
+            assert (wrong, visit.complaints) == ([], [])

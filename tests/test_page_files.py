@@ -16,6 +16,7 @@ from bot.messages import Attachment
 from tests.browser import Visit, chromium, find_chromium, photograph, visiting
 from tests.echo_host import Answering, PageServer, serving
 from tests.page_visitor import WAV
+from tests.sounds import tone, wav
 
 pytestmark = [
     pytest.mark.browser,
@@ -253,3 +254,43 @@ async def test_unfinished_pictures_take_each_others_place_without_a_gap(page: Pa
     await expect(shown).to_have_count(1)
     await expect(page.get_by_text("Drawing…")).to_have_count(0)
     assert await page.evaluate("window.gaps") == 0
+
+
+async def test_a_picture_in_an_answer_is_dragged_into_the_next_message(page: Page, server: PageServer) -> None:
+    answering = await ask(page, server, "Draw a fox")
+    await answering.finish("Here:", Attachment("fox.png", "image/png", picture("orange"), alt="A fox"))
+    shown = page.get_by_role("button", name="Enlarge: A fox")
+    await shown.drag_to(page.locator("main"), target_position={"x": 300, "y": 500})
+    await expect(page.locator(".chip")).to_have_text(re.compile("fox.png"))
+    await page.get_by_role("textbox", name="Message").fill("And what is this?")
+    await page.keyboard.press("Enter")
+    question = await server.host.asked()
+    (sent,) = question.attachments
+    assert await server.adapter.read(question.channel, sent, 10_000) == picture("orange")
+
+
+async def test_a_picture_that_is_looked_at_can_be_saved(page: Page, server: PageServer) -> None:
+    answering = await ask(page, server, "Draw a fox")
+    await answering.finish("Here:", Attachment("fox.png", "image/png", picture("orange"), alt="A fox"))
+    await page.get_by_role("button", name="Enlarge: A fox").click()
+    async with page.expect_download() as download:
+        await page.get_by_role("dialog", name="Picture").get_by_role("link", name="Save").click()
+    assert (await download.value).suggested_filename == "fox.png"
+
+
+async def test_spoken_answers_play_and_subtitles_are_saved(page: Page, server: PageServer) -> None:
+    answering = await ask(page, server, "Read it to me")
+    await answering.finish(
+        "Here:",
+        Attachment("answer.wav", "audio/wav", wav(tone(0.7)), waveform=bytes(20)),
+        Attachment("talk.srt", "application/x-subrip", b"1\n00:00:00,000 --> 00:00:01,000\nHello\n"),
+        Attachment("talk.vtt", "text/vtt", b"WEBVTT\n"),
+    )
+    player = page.get_by_role("group", name="answer.wav")
+    await player.get_by_role("button", name="Play").click()
+    await expect(player.get_by_role("button", name="Pause")).to_be_visible()
+    await expect(player.get_by_role("button", name="Play")).to_be_visible()  # at its end
+    for name in ("talk.srt", "talk.vtt"):
+        async with page.expect_download() as download:
+            await page.get_by_role("link", name=re.compile(f"Save {name}")).click()
+        assert (await download.value).suggested_filename == name

@@ -1,5 +1,6 @@
 """Buttons below an answer, and what a skill keeps with one."""
 
+import asyncio
 from datetime import UTC, datetime
 from typing import Any
 
@@ -62,10 +63,10 @@ async def test_an_answer_is_given_anew_in_its_place_and_in_the_context(config: C
         assert await press(room, question, "regenerate") == ""
         assert [reply.text for reply in room.adapter.answers_to(question)] == ["Second."]
         await room.ask("And now?")
-        asked = [prompt.text for prompt in room.model.asked[-1]]
+        asked = [prompt.words for prompt in room.model.asked[-1]]
         assert "First." not in asked
         assert asked[-3:] == ["Say something.", "Second.", "And now?"]
-        assert [prompt.text for prompt in room.model.asked[1]][1:] == ["Say something."], "not shown its own answer"
+        assert [prompt.words for prompt in room.model.asked[1]][1:] == ["Say something."], "not shown its own answer"
 
 
 async def test_thumbs_are_counted_and_thanked_for(config: Config, store: Store) -> None:
@@ -114,7 +115,7 @@ async def test_what_only_its_author_sees_is_not_remembered(config: Config, store
         await room.hear(Message(secret.id, secret.channel, secret.author, secret.text, secret.sent_at, private=True))
         assert last(room).private
         await room.ask("Hello")
-        assert "A secret." not in [prompt.text for prompt in room.model.asked[-1]]
+        assert "A secret." not in [prompt.words for prompt in room.model.asked[-1]]
 
 
 async def test_only_a_moderator_changes_settings_and_is_told_what_cannot_be(room: Room) -> None:
@@ -126,5 +127,25 @@ async def test_only_a_moderator_changes_settings_and_is_told_what_cannot_be(room
         await room.dispatch.configure(channel, moderator, "draw", {"most": 9})
     await room.dispatch.configure(channel, moderator, "draw", {"most": 1}, everywhere=True)
     await room.dispatch.configure(channel, moderator, "draw", {"enabled": False})
-    assert (await room.dispatch.choices(channel))["draw"] == {"enabled": False, "most": 1}
+    chosen = (await room.dispatch.choices(channel))["draw"]
+    assert (chosen["enabled"], chosen["most"]) == (False, 1)
     assert "switched off" in (await room.ask("draw a fox")).text
+
+
+async def test_a_button_can_be_pressed_in_the_moment_it_is_seen(config: Config, store: Store) -> None:
+    async with await with_buttons(config, store, "First.", "Second.") as room:
+        question = room.adapter.message("Say something.")
+        finish, seen = store.finish, asyncio.Event()
+
+        async def slow(heard: int, *given: Any, **more: Any) -> None:
+            seen.set()
+            for _ in range(20):
+                await asyncio.sleep(0)
+            await finish(heard, *given, **more)
+
+        store.finish = slow  # type: ignore[method-assign]
+        await room.dispatch.heard(question)
+        await seen.wait()
+        assert last(room).buttons[0].action == "regenerate"
+        assert await press(room, question, "regenerate") == ""
+        assert [reply.text for reply in room.adapter.answers_to(question)] == ["Second."]

@@ -53,7 +53,7 @@ def test_the_expected_skill_gets_the_words_that_are_meant_for_it(message: Messag
 
 
 def test_a_name_that_nobody_has_is_answered_with_those_that_exist() -> None:
-    with pytest.raises(UserError, match="chat, describe, draw, help, transcribe"):
+    with pytest.raises(UserError, match="catch-up, chat, describe, draw, help"):
         choose(said("hi", skill="dance"), SKILLS)
 
 

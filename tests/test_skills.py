@@ -8,7 +8,10 @@ import pytest
 
 from bot import Attachment, Field, Pieces, Request, Settings, Skill, Turn
 from bot.discovery import Found, find_skills
+from bot.models import ToolCall
 from bot.testing import ScriptedModel, rehearse
+from skills.chat import Chat
+from tests.test_presses import Count
 
 
 class DiceSettings(Settings):
@@ -107,9 +110,20 @@ async def test_a_request_may_come_from_a_form() -> None:
     assert "," in (await rehearse(Dice(), "", request={"count": 2})).text
 
 
+async def test_replies_presses_and_other_skills_can_be_rehearsed() -> None:
+    assert (await rehearse(Count(), "count 2", press="ten")).text == "12"
+    assert (await rehearse(Count(), "count 2", "count 5", replies=True)).text == "7"
+    rehearsal = await rehearse(
+        Chat(), "How many?", others=[Count()], model=ScriptedModel(ToolCall("1", "count"), "One.")
+    )
+    assert rehearsal.text == "One."
+    assert rehearsal.buttons[:1] == ("ten",)
+    assert '"1"' in rehearsal.asked[-1][-1].text
+
+
 def test_the_built_in_skills_are_found_through_the_same_entry_points() -> None:
     names = {each.name: each for each in find_skills()}
-    assert {"chat", "describe", "draw", "transcribe"} <= set(names)
+    assert {"catch-up", "chat", "describe", "draw", "help", "search", "transcribe", "translate"} <= set(names)
     assert all(each.package == "parleybot" and each.skill and not each.refused for each in names.values())
 
 

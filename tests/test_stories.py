@@ -14,8 +14,10 @@ import pytest
 from bot.config import Config
 from tests.fakes.openai import FakeOpenAI, faults
 from tests.fakes.openai.answers import flat_png
+from tests.papers import docx
 from tests.platforms import PLATFORMS, Platform, platform_of
 
+DOCX = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
 PICTURE = ("cat.png", "image/png", flat_png(64, 48))
 
 
@@ -90,6 +92,14 @@ async def test_a_voice_note_is_written_down_and_then_answered(platform: Platform
     (answer,) = await platform.ask("", VOICE, voice=True)
     assert answer.text.startswith("> what time is it in Lisbon")
     assert "echo: what time is it in Lisbon" in answer.text
+
+
+async def test_a_file_is_read_and_spoken_about_later(platform: Platform, openai: FakeOpenAI) -> None:
+    (answer,) = await platform.ask("When do we meet?", ("notes.docx", DOCX, docx("We meet at noon.")))
+    assert "When do we meet?" in answer.text
+    assert "We meet at noon." in openai.of()[-1].messages[-1]["content"]
+    await platform.ask("And where?")
+    assert any("We meet at noon." in message["content"] for message in openai.of()[-1].messages[:-1])
 
 
 async def test_a_picture_is_drawn(platform: Platform, openai: FakeOpenAI) -> None:

@@ -243,7 +243,11 @@ async def test_everything_a_tool_used_is_on_the_bill(room: Room, store: Store) -
     room.model.says = [call("draw", prompt="a fox"), "Here."]
     await room.ask("Could you draw a fox?")
     spent = await store.spent("fake", "", datetime(2020, 1, 1, tzinfo=UTC))
-    assert spent == {"scripted:chat-by-script": 2, "scripted:image-by-script": 1}
+    assert spent == {
+        "scripted:chat-by-script": 2,
+        "scripted:moderate-by-script": 1,
+        "scripted:image-by-script": 1,
+    }
 
 
 async def test_skills_that_ask_each_other_in_a_circle_are_stopped(config: Config, store: Store) -> None:

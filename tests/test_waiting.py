@@ -50,7 +50,7 @@ def seen(room: Room, message: Message) -> list[str]:
 
 def asked(room: Room) -> list[list[str]]:
     """What the model was shown each time, without its instructions."""
-    return [[prompt.text for prompt in prompts if prompt.role == "user"] for prompts in room.model.asked]  # type: ignore[attr-defined]
+    return [[prompt.words for prompt in prompts if prompt.role == "user"] for prompts in room.model.asked]  # type: ignore[attr-defined]
 
 
 async def begun(room: Room, turns: int = 1) -> None:
@@ -107,7 +107,7 @@ async def test_what_is_answered_together_is_so_also_after_a_crash(
     await later.dispatch.recover(["fake"])
     await later.dispatch.idle()
     assert [seen(room, each) for each in (first, second, third)] == [[INTERRUPTED], [], ["fine"]]
-    assert [prompt.text for prompt in later.model.asked[-1]][-2:] == ["Ada: Two?", "Ada: Three?"]  # type: ignore[attr-defined]
+    assert [prompt.words for prompt in later.model.asked[-1]][-2:] == ["Ada: Two?", "Ada: Three?"]  # type: ignore[attr-defined]
     assert await store.undone() == []
 
 

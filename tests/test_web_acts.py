@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from bot import UserError
-from bot.messages import Attachment, Button
+from bot.messages import Attachment, Button, Message
 from tests.echo_host import Answering, PageServer, serving
+from tests.page_bot import PageBot, bot_page
 from tests.page_visitor import PNG, Visitor, stream, visitor
 
 ROOM = "00000000-0000-4000-8000-000000000001"
@@ -141,3 +142,89 @@ async def test_a_reply_to_what_is_gone_or_elsewhere_is_refused(someone: Visitor)
         status, answer = await someone.say("bigger", room=room, reply=reply)
         assert status == 404
         assert "Send yours without replying" in answer["error"]
+
+
+@pytest.fixture
+async def owner(tmp_path: Path) -> AsyncIterator[Visitor]:
+    """The owner of a page that has a whole bot behind it."""
+    async with bot_page(tmp_path / "bot") as bot, visitor(bot) as owner:
+        yield owner
+
+
+async def choose(owner: Visitor, **asked: Any) -> tuple[int, dict[str, Any]]:
+    async with owner.http.put("/api/settings", json=asked) as response:
+        return response.status, await response.json()
+
+
+async def test_what_can_be_called_is_told_with_what_it_asks_for(owner: Visitor) -> None:
+    paint = (await owner.get("/api/commands"))["commands"][1]
+    assert (paint["name"], paint["help"], paint["request"]["words"]) == (
+        "paint",
+        "Paint a picture in one colour.",
+        "colour",
+    )
+    assert paint["request"]["fields"][1] == {
+        "name": "size",
+        "kind": "choice",
+        "description": "The shape of the picture",
+        "required": False,
+        "default": "any",
+        "choices": ["any", "wide", "tall"],
+        "least": None,
+        "most": None,
+    }
+
+
+async def test_a_command_is_heard_as_what_was_filled_in_and_reads_as_one_would_write_it(owner: Visitor) -> None:
+    heard: list[Message] = []
+    bot = owner.server
+    assert isinstance(bot, PageBot)
+
+    async def hear(message: Message) -> bool:
+        heard.append(message)
+        return True
+
+    bot.dispatch.heard = hear  # type: ignore[method-assign]
+    status, answer = await owner.say(
+        "dark teal", room=ROOM, skill="paint", request='{"size": "wide", "count": 2, "evil": {"a": 1}}'
+    )
+    assert status == 202
+    assert answer["message"]["text"] == heard[0].text == "/paint size=wide count=2 dark teal"
+    assert heard[0].skill == "paint"
+    assert heard[0].request == {"colour": "dark teal", "size": "wide", "count": 2, "frame": False}
+
+
+@pytest.mark.parametrize(
+    "fields", [{"skill": "never"}, {"skill": "paint", "request": "[]"}, {"skill": "paint", "request": "{"}]
+)
+async def test_a_command_that_makes_no_sense_is_refused(owner: Visitor, fields: dict[str, str]) -> None:
+    status, answer = await owner.say("teal", room=ROOM, **fields)
+    assert status == 400
+    assert "Load the page again" in answer["error"]
+
+
+async def test_settings_are_kept_and_a_mistake_is_told_at_its_field(owner: Visitor) -> None:
+    assert await choose(owner, room="", skill="paint", chosen={"most": 3}) == (
+        200,
+        {"values": {"enabled": True, "most": 3, "house": "plain", "kind": True, "rules": ""}},
+    )
+    await choose(owner, room=ROOM, skill="paint", chosen={"house": "framed", "enabled": False})
+    for room, house, enabled in (("", "plain", True), (ROOM, "framed", False), (OTHER, "plain", True)):
+        paint = (await owner.get(f"/api/settings?room={room}"))["skills"][1]
+        values = paint["values"]
+        assert (values["most"], values["house"], values["enabled"]) == (3, house, enabled)
+    status, answer = await choose(owner, room="", skill="paint", chosen={"most": 9, "house": "none"})
+    assert status == 422
+    assert answer == {
+        "error": "",
+        "fields": {
+            "most": "“most” has to be a whole number from 1 to 4.",
+            "house": "“house” can be plain, framed.",
+        },
+    }
+
+
+async def test_settings_that_make_no_sense_are_refused(owner: Visitor) -> None:
+    assert (await choose(owner, skill="never", chosen={}))[0] == 400
+    assert (await choose(owner, skill="paint", chosen=[]))[0] == 400
+    assert (await choose(owner, room="../x", skill="paint", chosen={}))[0] == 404

@@ -41,7 +41,7 @@ class Unreadable(MediaError):
 async def apart(job: str, data: bytes, *, wall: float, thing: str, **options: Any) -> tuple[dict[str, Any], bytes]:
     """Do `job` on `data` in a child within `wall` seconds; returns the child's facts and bytes.
 
-    `thing` is what people call it: "picture" or "sound". Raises `TooLarge` or `Unreadable`.
+    `thing` is what people call it: "picture", "sound" or "file". Raises `TooLarge` or `Unreadable`.
     """
     async with _place():
         process = await asyncio.create_subprocess_exec(
@@ -131,8 +131,30 @@ def _refusal(answer: dict[str, Any], thing: str) -> MediaError:
             )
         case "memory":
             return TooLarge(f"This {thing} needs too much memory to open. Please send a smaller copy.")
+        case "animated":
+            return TooLarge("This animation is too large. Please make it shorter or smaller.")
         case "silent":
             return Unreadable("There is no sound in this file. Please send a voice note or another sound file.")
+        case "bomb":
+            return TooLarge("This file unpacks to far more than it seems to hold. Please send what is in it by itself.")
+        case "archive":
+            return Unreadable("This is an archive. Please send the files in it one by one.")
+        case "locked":
+            return Unreadable("This file is locked with a password. Please save it without one and send it again.")
+        case "no text":
+            return Unreadable(
+                "There is no text in this PDF; it is probably scanned. Please send its pages as pictures."
+            )
+        case "empty":
+            return Unreadable("There is nothing to read in this file.")
+        case "old office":
+            return Unreadable(
+                "This is an old Office file. Please save it as DOCX, XLSX, PPTX or PDF and send it again."
+            )
+        case "unknown":
+            return Unreadable(
+                "I cannot read this kind of file. I read text, code, PDF, Word, Excel, PowerPoint, HTML and e-mail."
+            )
         case _:
             return Unreadable(
                 f"I could not open this {thing}; it may be damaged. Please save it anew and send it again."

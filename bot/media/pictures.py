@@ -8,10 +8,14 @@ from bot.media.apart import TooLarge, Unreadable, apart
 from bot.media.sniffing import extension, sniff
 from bot.messages import Attachment
 
-__all__ = ["Barcode", "PictureFacts", "fit_picture", "picture_facts"]
+__all__ = ["Barcode", "Look", "PictureFacts", "fit_picture", "look_at", "picture_facts", "shrink_picture"]
 
 _MOST_BYTES = 10 * 1024 * 1024
-_READ_HERE = ("image/png", "image/jpeg", "image/webp", "image/gif")
+_READ_HERE = ("image/png", "image/jpeg", "image/webp", "image/gif", "image/bmp", "image/tiff", "image/avif")
+_HOW_TO = {
+    "svg": "It is a drawing made of lines: please export it as PNG, JPEG, WebP or GIF, or send me a screenshot of it.",
+    "psd": "Please export it from your editor as PNG, JPEG, WebP or GIF.",
+}
 _LIMITS: dict[str, Any] = {
     "wall": 8.0,
     "thing": "picture",
@@ -20,6 +24,7 @@ _LIMITS: dict[str, Any] = {
     "most_pixels": 25_000_000,
     "most_side": 10_000,
 }
+_SHRINKING = _LIMITS | {"wall": 20.0, "processor": 15}  # our own pictures, encoded several times
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,13 +56,41 @@ class PictureFacts:
     has_place: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Look:
+    """A picture that was looked at: what is certain about it, and a small clean copy of it with its bytes.
+
+    `moments` is how many frames of an animation the copy shows, beside each other in the order they are read.
+    """
+
+    facts: PictureFacts
+    small: Attachment
+    moments: int = 1
+
+
 async def picture_facts(data: bytes) -> PictureFacts:
-    """Look at a picture. Raises `TooLarge` or `Unreadable`."""
+    """What is certain about a picture. Raises `TooLarge` or `Unreadable`."""
     media_type = _admit(data)
     seen, _ = await apart("picture facts", data, **_LIMITS)
-    colours = tuple((str(name), float(share)) for name, share in seen.pop("colours"))
-    barcodes = tuple(Barcode(code["kind"], code["text"]) for code in seen.pop("barcodes"))
-    return PictureFacts(media_type=media_type, bytes=len(data), colours=colours, barcodes=barcodes, **seen)
+    return _facts(seen, media_type, len(data))
+
+
+async def look_at(data: bytes, *, side: int = 1024, max_bytes: int = 2 * 1024 * 1024) -> Look:
+    """What `picture_facts` and `fit_picture` tell, in one go. Raises as they do."""
+    media_type = _admit(data)
+    seen, picture = await apart("look at picture", data, side=side, most_bytes=max_bytes, **_LIMITS)
+    moments = seen["facts"].pop("moments")
+    return Look(_facts(seen["facts"], media_type, len(data)), _attachment(seen["media_type"], picture), moments)
+
+
+async def shrink_picture(picture: Attachment, max_bytes: int) -> Attachment:
+    """The same picture in at most `max_bytes`, as JPEG, or as WebP where something shines through.
+
+    Raises `TooLarge` or `Unreadable`, also for an animation.
+    """
+    made, smaller = await apart("shrink picture", picture.data, most_bytes=max_bytes, **_SHRINKING)
+    name = f"{picture.name.rpartition('.')[0] or picture.name}.{extension(made['media_type'])}"
+    return Attachment(name, made["media_type"], smaller, len(smaller), alt=picture.alt)
 
 
 async def fit_picture(data: bytes, *, side: int = 1024, max_bytes: int = 2 * 1024 * 1024) -> Attachment:
@@ -67,8 +100,17 @@ async def fit_picture(data: bytes, *, side: int = 1024, max_bytes: int = 2 * 102
     """
     _admit(data)
     made, picture = await apart("fit picture", data, side=side, most_bytes=max_bytes, **_LIMITS)
-    media_type = made["media_type"]
-    return Attachment(name=f"picture.{extension(media_type)}", media_type=media_type, data=picture, size=len(picture))
+    return _attachment(made["media_type"], picture)
+
+
+def _attachment(media_type: str, picture: bytes) -> Attachment:
+    return Attachment(f"picture.{extension(media_type)}", media_type, picture, len(picture))
+
+
+def _facts(seen: dict[str, Any], media_type: str, size: int) -> PictureFacts:
+    colours = tuple((str(name), float(share)) for name, share in seen.pop("colours"))
+    barcodes = tuple(Barcode(code["kind"], code["text"]) for code in seen.pop("barcodes"))
+    return PictureFacts(media_type=media_type, bytes=size, colours=colours, barcodes=barcodes, **seen)
 
 
 def _admit(data: bytes) -> str:
@@ -87,7 +129,7 @@ def _admit(data: bytes) -> str:
 
 def _other_kind(media_type: str) -> UserError:
     if media_type.startswith("image/"):
-        return Unreadable(
-            f"I cannot read {extension(media_type).upper()} pictures. Please send it as PNG, JPEG, WebP or GIF."
-        )
+        kind = extension(media_type)
+        how = _HOW_TO.get(kind, "Please send it as PNG, JPEG, WebP or GIF.")
+        return Unreadable(f"I cannot read {kind.upper()} pictures. {how}")
     return Unreadable("This is no picture that I can read. Please send a PNG, JPEG, WebP or GIF.")

@@ -21,7 +21,14 @@ _EXTENSIONS = {
     "audio/amr": "amr",
     "audio/x-caf": "caf",
     "audio/aiff": "aiff",
+    "audio/x-ms-wma": "wma",
     "video/mp4": "mp4",
+    "video/x-msvideo": "avi",
+    "image/jp2": "jp2",
+    "image/x-icon": "ico",
+    "image/svg+xml": "svg",
+    "image/vnd.adobe.photoshop": "psd",
+    "image/jxl": "jxl",
     "application/pdf": "pdf",
 }
 
@@ -39,6 +46,12 @@ _STARTS = (
     (b"\x1a\x45\xdf\xa3", "audio/webm"),
     (b"#!AMR", "audio/amr"),
     (b"caff", "audio/x-caf"),
+    (b"\x30\x26\xb2\x75\x8e\x66\xcf\x11", "audio/x-ms-wma"),
+    (b"\x00\x00\x00\x0cjP  \r\n\x87\n", "image/jp2"),
+    (b"\x00\x00\x00\x0cJXL \r\n\x87\n", "image/jxl"),
+    (b"\xff\x0a", "image/jxl"),
+    (b"\x00\x00\x01\x00", "image/x-icon"),
+    (b"8BPS", "image/vnd.adobe.photoshop"),
     (b"%PDF-", "application/pdf"),
 )
 
@@ -58,12 +71,12 @@ _BRANDS = {
 def sniff(data: bytes) -> str:
     """The media type that the first bytes of `data` show, or `""` for what is not known here.
 
-    A Matroska or MP4 file says only inside whether it holds pictures: WebM is taken for a voice note, MP4 for a video
-    unless its brand says that it is sound.
+    A Matroska, MP4 or Windows Media file says only inside whether it holds pictures: the first and the last are taken
+    for a voice note, MP4 for a video unless its brand says that it is sound.
     """
     head = bytes(data[:16])
     if head[:4] == b"RIFF":
-        return {b"WEBP": "image/webp", b"WAVE": "audio/wav"}.get(head[8:12], "")
+        return {b"WEBP": "image/webp", b"WAVE": "audio/wav", b"AVI ": "video/x-msvideo"}.get(head[8:12], "")
     if head[:4] == b"FORM" and head[8:12] in (b"AIFF", b"AIFC"):
         return "audio/aiff"
     if head[4:8] == b"ftyp":
@@ -71,6 +84,8 @@ def sniff(data: bytes) -> str:
     for start, media_type in _STARTS:
         if head.startswith(start):
             return media_type
+    if head.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"<" and b"<svg" in bytes(data[:2048]).lower():
+        return "image/svg+xml"
     return _mpeg_audio(head)
 
 

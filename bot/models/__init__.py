@@ -30,7 +30,8 @@ from bot.models.provider import (
     Verdict,
     estimate_tokens,
 )
-from bot.models.turn import Choice, Models, TurnModels
+from bot.models.roles import Choice, Models
+from bot.models.turn import TurnModels
 
 __all__ = [
     "BadReply",

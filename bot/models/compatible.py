@@ -15,13 +15,14 @@ import structlog
 
 from bot.messages import Attachment
 from bot.models.bodies import chat_body, clean, messages_of
-from bot.models.connection import Connection
+from bot.models.connection import Connection, Key
 from bot.models.drawing import draw
 from bot.models.errors import BadReply, Empty, ModelError, Refused, Truncated, Unavailable
 from bot.models.faults import server_fault
 from bot.models.listing import Listed, list_models, pick
 from bot.models.moderation import moderate
-from bot.models.profiles import Profile, effort_for
+from bot.models.prices import Prices
+from bot.models.profiles import Profile, effort_for, is_loopback
 from bot.models.provider import (
     Detail,
     Prompt,
@@ -63,11 +64,19 @@ class Compatible(Provider):
     """The models of one server. `listed` is its list of models, where that is known already."""
 
     def __init__(
-        self, profile: Profile, key: str, connection: Connection, listed: tuple[Listed, ...] | None = None
+        self,
+        profile: Profile,
+        key: Key,
+        connection: Connection,
+        listed: tuple[Listed, ...] | None = None,
+        prices: Prices | None = None,
     ) -> None:
         self.name = profile.name
         self.label = profile.label
         self.profile = profile
+        self.free = profile.free or (is_loopback(profile.base_url) and not key)
+        self.longest = profile.limit
+        self._prices = prices or Prices()
         self._key = key
         self._wire = Wire(profile, key, connection)
         self._pictures = Shown()
@@ -85,7 +94,8 @@ class Compatible(Provider):
             return
         self._list_at = now + _LIST_AGAIN
         try:
-            self._listed = await list_models(self.profile.base_url, self._key, _LIST_SECONDS)
+            key = self._key if isinstance(self._key, str) else await self._key()
+            self._listed = await list_models(self.profile.base_url, key, _LIST_SECONDS)
         except ValueError as error:  # it answers, but has no such list
             log.info("no list of models", provider=self.name, reason=str(error))
             self._listed = ()
@@ -100,6 +110,9 @@ class Compatible(Provider):
         if self.profile.lists and role in ("voice", "moderate"):  # few servers have these: only what is seen is used
             return ""
         return models.get(role, "")
+
+    def cost(self, usage: Usage) -> int | None:
+        return self._prices.cost(usage, free=self.free)
 
     async def chat(
         self,
@@ -229,7 +242,7 @@ class Compatible(Provider):
     async def speak(self, model: str, text: str, *, voice: str, language: str) -> tuple[Attachment, Usage]:
         sound = await speak(self._wire, model, text, voice=voice, language=language)
         tokens = estimate_tokens([Prompt("user", text)])
-        return sound, Usage(self.name, model, "voice", input_tokens=tokens, estimated=True)
+        return sound, Usage(self.name, model, "voice", tokens, estimated=True, characters=len(text))
 
     async def moderate(self, model: str, text: str, pictures: Sequence[Attachment]) -> tuple[Verdict, Usage]:
         shown = [await self._pictures.uri(picture, _PICTURE_SIDE) for picture in pictures]

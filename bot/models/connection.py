@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 from bot.models.profiles import Profile
@@ -9,7 +10,9 @@ from bot.models.profiles import Profile
 if TYPE_CHECKING:
     from openai import AsyncOpenAI, DefaultAioHttpClient
 
-__all__ = ["Connection"]
+__all__ = ["Connection", "Key"]
+
+Key = str | Callable[[], Awaitable[str]]  # or what gives a token that is valid now
 
 _CONNECT_SECONDS = 5.0
 
@@ -21,16 +24,25 @@ class Connection:
         self._http: DefaultAioHttpClient | None = None
         self._opening = asyncio.Lock()
 
-    async def client(self, profile: Profile, key: str) -> "AsyncOpenAI":
+    async def client(self, profile: Profile, key: Key) -> "AsyncOpenAI":
         """A client for this server, made in a thread: importing the library takes a second."""
         async with self._opening:
             if self._http is None:
                 self._http = await asyncio.to_thread(_shared_client)
         return await asyncio.to_thread(self._build, profile, key)
 
-    def _build(self, profile: Profile, key: str) -> "AsyncOpenAI":
-        from openai import AsyncOpenAI
+    def _build(self, profile: Profile, key: Key) -> "AsyncOpenAI":
+        from openai import AsyncAzureOpenAI, AsyncOpenAI
 
+        if profile.api_version:
+            return AsyncAzureOpenAI(
+                azure_endpoint=profile.base_url,
+                api_version=profile.api_version,
+                api_key=key if isinstance(key, str) else None,
+                azure_ad_token_provider=None if isinstance(key, str) else key,
+                http_client=self._http,
+                max_retries=0,
+            )
         client = AsyncOpenAI(
             api_key=key or "none",  # an empty one would be looked up in the environment and sent to the wrong server
             base_url=profile.base_url,
@@ -38,7 +50,7 @@ class Connection:
             max_retries=0,
             default_headers={"Connection": "close"} if profile.hangs_up else None,
         )
-        if profile.name not in ("openai", "custom"):
+        if profile.name not in ("openai", "custom"):  # they are no business of other servers
             client.organization = client.project = None
         return client
 

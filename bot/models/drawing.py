@@ -25,7 +25,7 @@ from bot.models.wire import BrokenOff, Files, Wire, next_block
 if TYPE_CHECKING:
     from httpx2 import Response
 
-__all__ = ["draw", "image_body"]
+__all__ = ["checked_picture", "draw", "image_body"]
 
 log = structlog.get_logger(__name__)
 
@@ -72,7 +72,7 @@ async def draw(
     files = await _files(family, edits)
     at_once = 1 if family == "dall-e-3" else count
     pictures: list[Attachment] = []
-    used = Usage(profile.name, model, "image")
+    used = Usage(profile.name, model, "image", size=size, quality=quality)
     while len(pictures) < count:
         body = image_body(model, prompt, size=size, quality=quality, count=at_once, style=style)
         if preview and family == "gpt-image" and at_once == 1:

@@ -4,18 +4,19 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 import structlog
-from pydantic import SecretStr
 
 from bot.models.compatible import Compatible
 from bot.models.connection import Connection
+from bot.models.huggingface import HuggingFace
 from bot.models.listing import list_models, pick
 from bot.models.practice import Practice
-from bot.models.profiles import LOCAL_PORTS, PROFILES, Profile, profile_for
+from bot.models.prices import Prices, read_prices
+from bot.models.profiles import LOCAL_PORTS, PROFILES
 from bot.models.provider import Provider, Role
-from bot.models.turn import Choice, Models
+from bot.models.roles import Choice, Models
+from bot.models.servers import NEEDED, local_server, named_servers
 
 if TYPE_CHECKING:
     from bot.config import Config
@@ -26,6 +27,7 @@ log = structlog.get_logger(__name__)
 
 _PROBE_SECONDS = 0.3
 _ROLES: tuple[Role, ...] = ("chat", "vision", "image", "speech", "voice", "embed", "moderate")
+_ROLE_NAMES: Mapping[str, Role] = {role: role for role in _ROLES}
 _DOES: Mapping[Role, str] = {
     "chat": "Chatting",
     "vision": "Looking at pictures",
@@ -42,38 +44,23 @@ async def find_models(config: "Config", *, ports: Mapping[int, str] = LOCAL_PORT
 
     `ports` are where to look for a server on this machine, with the name of the profile each is taken for.
     """
-    connection = Connection()
-    servers = _named(config, connection)
+    connection, prices = Connection(), Prices(read_prices(config.prices))
+    servers = named_servers(config, connection, prices)
     if not servers and config.probe:
-        servers = await _probe(ports, connection)
+        servers = await _probe(ports, connection, prices)
     main: Provider = next(iter(servers.values())) if servers else Practice()
-    if isinstance(main, Compatible):
-        await main.learn_models()
+    await asyncio.gather(
+        *(each.learn_models() for each in servers.values() if isinstance(each, Compatible | HuggingFace))
+    )
     roles: dict[Role, Sequence[Choice]] = {}
     off: dict[Role, str] = {}
     for role in _ROLES:
-        roles[role], off[role] = _choices(role, config, main, servers, connection)
-    return Models(roles, off=off, close=connection.close)
+        roles[role], off[role] = _choices(role, config, main, servers, connection, prices)
+    offered = _offered(config, main, servers, connection, prices)
+    return Models(roles, off=off, offered=offered, prices=prices, close=connection.close)
 
 
-def _named(config: "Config", connection: Connection) -> dict[str, Provider]:
-    """The servers that the environment names, by the name of their profile, the most wanted first."""
-    servers: dict[str, Provider] = {}
-    key = _open(config.openai_api_key)
-    if config.openai_base_url:
-        profile = profile_for(config.openai_base_url, keyed=bool(key))
-        servers[profile.name] = Compatible(profile, key, connection)
-    elif key:
-        servers["openai"] = Compatible(PROFILES["openai"], key, connection)
-    azure_key = _open(config.azure_openai_api_key)
-    if config.azure_openai_endpoint and azure_key:
-        servers.setdefault("azure", Compatible(_azure(config.azure_openai_endpoint), azure_key, connection))
-    if token := _open(config.hf_token):
-        servers.setdefault("huggingface", Compatible(PROFILES["huggingface"], token, connection))
-    return servers
-
-
-async def _probe(ports: Mapping[int, str], connection: Connection) -> dict[str, Provider]:
+async def _probe(ports: Mapping[int, str], connection: Connection, prices: Prices) -> dict[str, Provider]:
     """The first server on this machine, in the order of `ports`, that lists a model to chat with."""
 
     async def ask(port: int, name: str) -> Provider | None:
@@ -86,7 +73,7 @@ async def _probe(ports: Mapping[int, str], connection: Connection) -> dict[str, 
             listed = await list_models(profile.base_url, "", _PROBE_SECONDS)
         except (OSError, ValueError):  # nobody there, or something else: this is only a try
             return None
-        return Compatible(profile, "", connection, listed) if pick("chat", listed, {}) else None
+        return Compatible(profile, "", connection, listed, prices) if pick("chat", listed, {}) else None
 
     found = await asyncio.gather(*(ask(port, name) for port, name in ports.items()))
     for server in found:
@@ -97,27 +84,49 @@ async def _probe(ports: Mapping[int, str], connection: Connection) -> dict[str, 
 
 
 def _choices(
-    role: Role, config: "Config", main: Provider, servers: dict[str, Provider], connection: Connection
+    role: Role, config: "Config", main: Provider, servers: dict[str, Provider], connection: Connection, prices: Prices
 ) -> tuple[list[Choice], str]:
     """What to ask for a role, in order, and what to say should nobody serve it."""
     named = _models_for(role, config)
     if not named:
-        return [Choice(main)], _why_off(role, main)
+        others = [] if main.model_for(role) else [each for each in servers.values() if each.model_for(role)]
+        return [Choice(main), *(Choice(each) for each in others)], _why_off(role, main)
     choices: list[Choice] = []
     missing = ""
     for entry in named:
-        name, _, model = entry.partition(":")
-        if name not in PROFILES or not model:  # a colon may be part of a model's own name, as in `llama3:8b`
-            choices.append(Choice(main, entry if not isinstance(main, Practice) else ""))
-            continue
-        if name not in servers and name in LOCAL_PORTS.values():
-            servers[name] = _local(name, connection)
-        if name in servers:
-            choices.append(Choice(servers[name], model))
+        if choice := _choice(entry, main, servers, connection, prices):
+            choices.append(choice)
         else:
-            missing = _missing(role, name)
-            log.warning("model names a server that is not set up", role=role, server=name)
+            missing = _missing(role, entry.partition(":")[0])
+            log.warning("model names a server that is not set up", role=role, server=entry.partition(":")[0])
     return choices, missing or _why_off(role, main)
+
+
+def _choice(
+    entry: str, main: Provider, servers: dict[str, Provider], connection: Connection, prices: Prices
+) -> Choice | None:
+    """The choice that is named so; `None` where its server is not set up."""
+    name, _, model = entry.partition(":")
+    if (name not in PROFILES and name not in servers) or not model:
+        # A colon may be part of a model's own name, as in `llama3:8b`.
+        return Choice(main, entry if not isinstance(main, Practice) else "")
+    if name not in servers and PROFILES[name].free:
+        servers[name] = local_server(name, connection, prices)
+    return Choice(servers[name], model) if name in servers else None
+
+
+def _offered(
+    config: "Config", main: Provider, servers: dict[str, Provider], connection: Connection, prices: Prices
+) -> dict[Role, list[Choice]]:
+    """What moderators may choose besides."""
+    offered: dict[Role, list[Choice]] = {}
+    for entry in config.allowed_models:
+        role, _, name = entry.rpartition("=")
+        if choice := _choice(name, main, servers, connection, prices):
+            offered.setdefault(_ROLE_NAMES.get(role, "chat"), []).append(choice)
+        else:
+            log.warning("allowed model names a server that is not set up", server=name.partition(":")[0])
+    return offered
 
 
 def _models_for(role: Role, config: "Config") -> tuple[str, ...]:
@@ -141,7 +150,7 @@ def _models_for(role: Role, config: "Config") -> tuple[str, ...]:
 
 def _why_off(role: Role, main: Provider) -> str:
     setting = f"PARLEY_{role.upper()}_MODEL"
-    spoken = main.profile.spoken if isinstance(main, Compatible) else main.label
+    spoken = main.profile.spoken if isinstance(main, Compatible | HuggingFace) else main.label
     match main.name:
         case "practice":
             remedy = "Set OPENAI_API_KEY, or start Ollama."
@@ -155,26 +164,5 @@ def _why_off(role: Role, main: Provider) -> str:
 
 
 def _missing(role: Role, server: str) -> str:
-    needed = {
-        "azure": "AZURE_OPENAI_ENDPOINT and AZURE_OPENAI_API_KEY",
-        "huggingface": "HF_TOKEN",
-        "openai": "OPENAI_API_KEY",
-    }.get(server, "OPENAI_BASE_URL and OPENAI_API_KEY")
+    needed = NEEDED.get(server, f"PARLEY_SERVERS={server}=ADDRESS")
     return f"{_DOES[role]} is off. PARLEY_{role.upper()}_MODEL names {server}: set {needed}."
-
-
-def _local(name: str, connection: Connection) -> Provider:
-    profile = PROFILES[name]
-    address = urlsplit(profile.base_url).netloc
-    return Compatible(replace(profile, label=f"{profile.label} on this machine ({address})"), "", connection)
-
-
-def _azure(endpoint: str) -> Profile:
-    host = urlsplit(endpoint).hostname or endpoint
-    base = endpoint.rstrip("/")
-    base = base if base.endswith("/v1") else f"{base}/openai/v1"
-    return replace(PROFILES["azure"], base_url=base, label=f"Azure OpenAI ({host.partition('.')[0]})")
-
-
-def _open(secret: SecretStr | None) -> str:
-    return secret.get_secret_value() if secret else ""

@@ -55,6 +55,7 @@ class Practice(Provider):
 
     name = "practice"
     label = "practice model"
+    free = True
     notice = "Practice model: no AI here. Set OPENAI_API_KEY or start Ollama for real answers."
 
     def __init__(self, pace: float = _PACE) -> None:
@@ -139,13 +140,13 @@ async def _answer(prompts: Sequence[Prompt]) -> str:
     if pictures := [picture for prompt in said for picture in prompt.pictures]:
         facts = [describe_picture(await picture_facts(picture.data)) for picture in pictures]
         return "\n\n".join([*facts, "That is all I can tell: I cannot see what a picture shows."])
-    if _BEFORE.search(asked.text):
+    if _BEFORE.search(asked.words):
         return _quote_back(before)
-    if _HELP.search(asked.text):
+    if _HELP.search(asked.words):
         return _HELP_TEXT
-    if _LONG.search(asked.text):
-        return _long_answer(asked.text, before)
-    return _echo(asked.text, before, len(said) - 1)
+    if _LONG.search(asked.words):
+        return _long_answer(asked.words, before)
+    return _echo(asked.words, before, len(said) - 1)
 
 
 def _echo(text: str, before: list[str], earlier: int) -> str:

@@ -45,8 +45,9 @@ class Profile:
     `limit_key` is what the length limit is called, `limit` the one that is always set because tokens cost money there.
     `first` and `gap` are the seconds waited for the first piece of an answer and for each further one. `hangs_up` says
     that a connection is used once only: llama-server and its kin close one that they have just promised to keep.
-    `responses` says that models that think are to be asked at `/responses` when they may call tools, `sounds` in which
-    formats recordings are taken.
+    `free` says that it runs on one's own machines, `responses` that models that think are to be asked at `/responses`
+    when they may call tools, `sounds` in which formats recordings are taken. `api_version` is that of Azure's classic
+    interface.
     """
 
     name: str
@@ -62,18 +63,23 @@ class Profile:
     first: float = 20.0
     gap: float = 15.0
     hangs_up: bool = False
+    free: bool = False
+    api_version: str = ""
     responses: bool = False
     sounds: tuple[str, ...] = _SOUNDS
 
     @property
     def spoken(self) -> str:
         """What to call it before people in a channel, who need not know where it runs."""
-        return "The model server" if self.name == "custom" else PROFILES[self.name].label
+        known = PROFILES.get(self.name)
+        return "The model server" if known is None or self.name == "custom" else known.label
 
 
 def _local(name: str, label: str, port: int) -> Profile:
     """A server on this machine. It may have to load a model first, and then be slow."""
-    return Profile(name, label, f"http://127.0.0.1:{port}/v1", lists=True, first=120.0, gap=60.0, hangs_up=True)
+    return Profile(
+        name, label, f"http://127.0.0.1:{port}/v1", lists=True, first=120.0, gap=60.0, hangs_up=True, free=True
+    )
 
 
 PROFILES: Mapping[str, Profile] = MappingProxyType(
@@ -103,7 +109,8 @@ PROFILES: Mapping[str, Profile] = MappingProxyType(
                 "openrouter",
                 "OpenRouter",
                 "https://openrouter.ai/api/v1",
-                models={"chat": "openrouter/auto", "vision": "openrouter/auto"},
+                "OPENROUTER_API_KEY",
+                {"chat": "openai/gpt-6-luna", "vision": "openai/gpt-6-luna"},
                 limit=4096,
             ),
             Profile(
@@ -119,6 +126,9 @@ PROFILES: Mapping[str, Profile] = MappingProxyType(
             _local("lmstudio", "LM Studio", 1234),
             _local("llamacpp", "llama-server", 8080),
             _local("vllm", "vLLM", 8000),
+            _local("localai", "LocalAI", 8080),
+            replace(_local("transformers", "transformers serve", 8000), sounds=("audio/wav", "audio/ogg")),
+            Profile("litellm", "LiteLLM", "http://127.0.0.1:4000/v1", lists=True, limit=4096, models=OFFICIAL),
             Profile("custom", "Model server", models=OFFICIAL, lists=True, limit_key="max_completion_tokens"),
         )
     }

@@ -25,6 +25,7 @@ __all__ = [
 Role = Literal["chat", "vision", "image", "speech", "voice", "embed", "moderate"]
 Detail = Literal["auto", "high"]  # how large pictures are shown to a model: "high" for small print
 
+NOTE = "\n\n[Now: "
 _PICTURE_TOKENS = 1000  # of a picture 1024 pixels long
 _BETWEEN_TOKENS = 4  # what every message costs besides its text
 
@@ -61,12 +62,17 @@ class Prompt:
     calls: tuple[ToolCall, ...] = ()
     call: str = ""
 
+    @property
+    def words(self) -> str:
+        """The text without the note about now that may stand below it."""
+        return self.text.partition(NOTE)[0]
+
 
 @dataclass(frozen=True, slots=True)
 class Usage:
     """What one call used. `seconds` is the length of a sound that was transcribed; `cached_tokens` are those of the
     input that the server had read before; `estimated` where the server did not say. `cost` is in micro-dollars, `None`
-    where the price is not known.
+    where the price is not known. `characters` are those read aloud; `size` and `quality` are those of the pictures.
     """
 
     provider: str
@@ -79,6 +85,9 @@ class Usage:
     estimated: bool = False
     cached_tokens: int = 0
     cost: int | None = None
+    characters: int = 0
+    size: str = ""
+    quality: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,12 +124,15 @@ class Provider(ABC):
     """Somewhere models run. Every method raises a `ModelError` for whatever goes wrong.
 
     `label` is its name for people: "OpenAI", "Ollama on this machine (127.0.0.1:11434)". `notice`, where there is one,
-    is shown under every answer that it had a part in.
+    is shown under every answer that it had a part in. `free` says that calls cost nothing, `longest` how many tokens an
+    answer may have when nobody sets a limit, `None` where only the model itself does.
     """
 
     name: str
     label: str
     notice: str = ""
+    free: bool = False
+    longest: int | None = None
 
     async def prepare(self) -> None:  # noqa: B027 - most have nothing to find out
         """Find out what has to be known before a call. Called before every call; quick when there is nothing to do."""
@@ -128,6 +140,13 @@ class Provider(ABC):
     def model_for(self, role: Role) -> str:
         """The model this provider uses for a role when nobody named one; `""` where it has none."""
         return ""
+
+    def cost(self, usage: Usage) -> int | None:
+        """What this use of one of its models costs, in micro-dollars; `None` where it does, but nobody knows how much.
+
+        Nothing, unless a provider says otherwise: a model that runs on one's own machine is not paid for by the call.
+        """
+        return 0
 
     @abstractmethod
     def chat(

@@ -1,15 +1,18 @@
-"""Which model serves which role, and the metered view of them that one turn gets."""
+"""The metered view of models that one turn gets."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, replace
-from typing import TypeVar
+from dataclasses import replace
+from types import MappingProxyType
+from typing import Any, TypeVar
 
 import structlog
 
 from bot.messages import Attachment, Status
-from bot.models.errors import BadReply, Busy, ModelError, NotConfigured, Refused, TooLong, Truncated
+from bot.models.attempts import Attempts, shorter
+from bot.models.errors import BadReply, ModelError, Refused, TooLong, Truncated
+from bot.models.prices import likely_usage
 from bot.models.provider import (
     Detail,
     Prompt,
@@ -22,96 +25,14 @@ from bot.models.provider import (
     Verdict,
     estimate_tokens,
 )
+from bot.models.roles import Choice, Chosen, Models
 
 __all__ = ["Choice", "Models", "TurnModels"]
 
 log = structlog.get_logger(__name__)
 
-_LONGEST_WAIT = 20.0  # seconds that a busy model is waited for, once
-_UNSAID_WAIT = 2.0  # seconds to wait when it did not say how long
+_SOUND_BYTES = 2000  # of a second of a voice note, where nobody says how long it is
 _Made = TypeVar("_Made")
-
-
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """A model of a provider; `model` may be empty: then the provider's own for the role."""
-
-    provider: Provider
-    model: str = ""
-
-    def model_for(self, role: Role) -> str:
-        return self.model or self.provider.model_for(role)
-
-
-class Models:
-    """The models of this installation, built once per process.
-
-    `roles` lists for each role what to ask, in this order. `off` says of a role that nobody serves why that is and
-    which one thing to set.
-    """
-
-    def __init__(
-        self,
-        roles: Mapping[Role, Sequence[Choice]],
-        *,
-        off: Mapping[Role, str] | None = None,
-        close: Callable[[], Awaitable[None]] | None = None,
-    ) -> None:
-        self._roles = {role: tuple(choices) for role, choices in roles.items()}
-        self._off = dict(off or {})
-        self._close = close
-
-    @property
-    def providers(self) -> tuple[Provider, ...]:
-        """Everyone who serves a role, each once."""
-        return tuple(dict.fromkeys(choice.provider for choices in self._roles.values() for choice in choices))
-
-    @property
-    def notices(self) -> tuple[str, ...]:
-        """What has to be said of these models wherever they are used."""
-        return tuple(dict.fromkeys(provider.notice for provider in self.providers if provider.notice))
-
-    def serves(self, role: Role) -> bool:
-        """Whether somebody serves this role, as far as is known now."""
-        return any(choice.model_for(role) for choice in self._roles.get(role, ()))
-
-    def describe(self) -> dict[Role, str]:
-        """For each role "label: model", or why it is off and the one thing to set."""
-        said: dict[Role, str] = {}
-        for role in (*self._roles, *(role for role in self._off if role not in self._roles)):
-            named = [f"{c.provider.label}: {c.model_for(role)}" for c in self._roles.get(role, ()) if c.model_for(role)]
-            said[role] = ", then ".join(named) if named else self.why_off(role)
-        return said
-
-    def why_off(self, role: Role) -> str:
-        """Why nobody serves this role, and the one thing to set."""
-        return self._off.get(role) or str(NotConfigured())
-
-    def choices(self, role: Role) -> tuple[Choice, ...]:
-        return self._roles.get(role, ())
-
-    def for_turn(
-        self,
-        record: Callable[[Usage], None],
-        before: Callable[[], Awaitable[None]],
-        waiting: Callable[[Status], None] | None = None,
-    ) -> "TurnModels":
-        """The models for one turn.
-
-        `before` is awaited once before the first call and may refuse it by raising; `record` is told what each call
-        used; `waiting`, where given, is told what to show while a busy model is waited for.
-        """
-        return TurnModels(self, record, before, waiting)
-
-    async def warm(self) -> None:
-        """Do now what would otherwise make the first question slow. What fails will be tried again at first need."""
-        await asyncio.gather(*(provider.prepare() for provider in self.providers))
-
-    async def close(self) -> None:
-        for provider in self.providers:
-            await provider.close()
-        if self._close:
-            await self._close()
 
 
 class TurnModels:
@@ -121,15 +42,16 @@ class TurnModels:
         self,
         models: Models,
         record: Callable[[Usage], None],
-        before: Callable[[], Awaitable[None]],
+        before: Callable[[Usage], Awaitable[None]],
         waiting: Callable[[Status], None] | None = None,
+        *,
+        chosen: Chosen = MappingProxyType({}),
     ) -> None:
         self._models = models
         self._record = record
         self._before = before
         self._waiting = waiting
-        self._allowed = False
-        self._asking = asyncio.Lock()
+        self._chosen = chosen
         self._streams: list[AsyncGenerator[str | ToolCall, None]] = []
         self._used: list[Usage] = []
         self._notices: dict[str, None] = {}
@@ -146,7 +68,45 @@ class TurnModels:
 
     def serves(self, role: Role) -> bool:
         """Whether there is a model for this role."""
-        return self._models.serves(role)
+        return any(choice.model_for(role) for choice in self._models.choices(role, self._chosen))
+
+    def count(self, prompts: Sequence[Prompt]) -> int:
+        """About how many tokens these are for the model that would be asked, as far as it has been seen counting."""
+        choice = self._first("vision" if any(prompt.pictures for prompt in prompts) else "chat")
+        estimate = estimate_tokens(prompts)
+        return (
+            self._models.tokens.count(choice.provider.name, choice.model_for("chat"), estimate) if choice else estimate
+        )
+
+    def estimate(
+        self,
+        role: Role,
+        *,
+        prompts: Sequence[Prompt] = (),
+        tools: Sequence[Tool] = (),
+        max_tokens: int | None = None,
+        text: str = "",
+        seconds: float = 0.0,
+        count: int = 1,
+        size: str = "",
+        quality: str = "",
+    ) -> int | None:
+        """What a call may cost at most, in micro-dollars, with the dearest model that may be asked; `None` where a
+        price is not known. Give what the call will be given: `prompts`, `tools` and `max_tokens` to chat, `text` to
+        draw, read aloud, screen or embed, `seconds` of a sound, `count`, `size` and `quality` of pictures.
+        """
+        guess = likely_usage(
+            role,
+            prompts=prompts,
+            tools=tools,
+            max_tokens=max_tokens or self._longest(role),
+            text=text,
+            seconds=seconds,
+            count=count,
+            size=size,
+            quality=quality,
+        )
+        return self._models.reserve(guess, self._chosen)
 
     async def chat(
         self, prompts: Sequence[Prompt], *, max_tokens: int | None = None, detail: Detail = "auto"
@@ -195,7 +155,7 @@ class TurnModels:
             lambda provider, model: provider.image(
                 model, prompt, size=size, quality=quality, count=count, style=style, edits=edits, preview=preview
             ),
-            Usage("", "", "image", pictures=count),
+            likely_usage("image", text=prompt, count=count, size=size, quality=quality, edits=len(edits)),
         )
 
     async def transcribe(self, sound: Attachment, *, language: str = "", words: str = "") -> Transcript:
@@ -206,7 +166,7 @@ class TurnModels:
         return await self._once(
             "speech",
             lambda provider, model: provider.transcribe(model, sound, language=language, words=words),
-            Usage("", "", "speech", seconds=sound.seconds or 0.0),
+            likely_usage("speech", seconds=sound.seconds or len(sound.data) / _SOUND_BYTES),
         )
 
     async def speak(self, text: str, *, voice: str = "", language: str = "") -> Attachment:
@@ -214,7 +174,7 @@ class TurnModels:
         return await self._once(
             "voice",
             lambda provider, model: provider.speak(model, text, voice=voice, language=language),
-            Usage("", "", "voice", input_tokens=estimate_tokens([Prompt("user", text)])),
+            likely_usage("voice", text=text),
         )
 
     async def moderate(self, text: str, pictures: Sequence[Attachment] = ()) -> Verdict:
@@ -222,16 +182,15 @@ class TurnModels:
         return await self._once(
             "moderate",
             lambda provider, model: provider.moderate(model, text, pictures),
-            Usage("", "", "moderate", input_tokens=estimate_tokens([Prompt("user", text)])),
+            likely_usage("moderate", text=text),
         )
 
     async def embed(self, texts: Sequence[str]) -> list[list[float]]:
         """One vector for each text."""
-        tokens = estimate_tokens(Prompt("user", text) for text in texts)
         return await self._once(
             "embed",
             lambda provider, model: provider.embed(model, texts),
-            Usage("", "", "embed", input_tokens=tokens),
+            likely_usage("embed", text="".join(texts)),
         )
 
     async def close(self) -> None:
@@ -243,8 +202,12 @@ class TurnModels:
         self, prompts: Sequence[Prompt], max_tokens: int | None, tools: Sequence[Tool], detail: Detail
     ) -> AsyncGenerator[str | ToolCall, None]:
         role: Role = "vision" if any(prompt.pictures for prompt in prompts) else "chat"
-        attempts = _Attempts(role, self._models, self._waiting)
-        await self._ask_leave()
+        attempts = Attempts(role, self._models, self._chosen, self._waiting)
+        await self._leave(
+            likely_usage(
+                role, prompts=prompts, tools=tools, max_tokens=max_tokens or self._longest(role), detail=detail
+            )
+        )
         shortened = False
         while True:
             said = False
@@ -258,10 +221,10 @@ class TurnModels:
             except ModelError as error:
                 if said:
                     raise
-                shorter = _shorter(prompts) if isinstance(error, TooLong) and not shortened else prompts
-                if len(shorter) < len(prompts):
-                    log.info("prompt shortened", left_out=len(prompts) - len(shorter))
-                    prompts, shortened = shorter, True
+                fewer = shorter(prompts) if isinstance(error, TooLong) and not shortened else prompts
+                if len(fewer) < len(prompts):
+                    log.info("prompt shortened", left_out=len(prompts) - len(fewer))
+                    prompts, shortened = fewer, True
                     continue
                 await attempts.after(error)
             else:
@@ -279,12 +242,17 @@ class TurnModels:
     ) -> AsyncGenerator[str | ToolCall, None]:
         told, answered, size = False, True, 0
         try:
-            answer = provider.chat(model, prompts, role=role, max_tokens=max_tokens, tools=tools, detail=detail)
+            more: dict[str, Any] = {} if detail == "auto" else {"detail": detail}  # a provider may not know of it
+            answer = provider.chat(model, prompts, role=role, max_tokens=max_tokens, tools=tools, **more)
             async with aclosing(answer) as pieces:
                 async for piece in pieces:
                     if isinstance(piece, Usage):
-                        self._note(piece)
+                        self._note(provider, piece)
                         told = True
+                        if not (piece.estimated or tools or role == "vision"):  # these are counted in other ways
+                            self._models.tokens.learn(
+                                provider.name, model, estimate_tokens(prompts), piece.input_tokens
+                            )
                     else:
                         size += len(piece.encode("utf-8", "replace")) if isinstance(piece, str) else 1
                         yield piece
@@ -293,13 +261,17 @@ class TurnModels:
             raise
         finally:
             if answered and not told:
-                self._note(Usage(provider.name, model, role, estimate_tokens(prompts), -(-size // 4), estimated=True))
+                tokens = self._models.tokens.count(provider.name, model, estimate_tokens(prompts))
+                self._note(provider, Usage(provider.name, model, role, tokens, -(-size // 4), estimated=True))
 
     async def _once(
-        self, role: Role, call: Callable[[Provider, str], Awaitable[tuple[_Made, Usage]]], guess: Usage
+        self,
+        role: Role,
+        call: Callable[[Provider, str], Awaitable[tuple[_Made, Usage]]],
+        guess: Usage,
     ) -> _Made:
-        attempts = _Attempts(role, self._models, self._waiting)
-        await self._ask_leave()
+        attempts = Attempts(role, self._models, self._chosen, self._waiting)
+        await self._leave(guess)
         while True:
             try:
                 provider, model = await attempts.current()
@@ -307,72 +279,32 @@ class TurnModels:
                 try:
                     made, usage = await call(provider, model)
                 except asyncio.CancelledError:  # the server may have done the work by now
-                    self._note(replace(guess, provider=provider.name, model=model, estimated=True))
+                    self._note(provider, replace(guess, provider=provider.name, model=model, estimated=True))
                     raise
             except ModelError as error:
                 await attempts.after(error)
             else:
-                self._note(usage)
+                self._note(provider, usage)
                 return made
 
-    def _note(self, usage: Usage) -> None:
+    def _note(self, provider: Provider, usage: Usage) -> None:
+        if usage.cost is None:
+            usage = replace(usage, cost=provider.cost(usage))
         self._used.append(usage)
         self._record(usage)
 
-    async def _ask_leave(self) -> None:
-        async with self._asking:
-            if not self._allowed:
-                await self._before()
-                self._allowed = True
+    def _first(self, role: Role) -> Choice | None:
+        return next((each for each in self._models.choices(role, self._chosen) if each.model_for(role)), None)
+
+    def _longest(self, role: Role) -> int | None:
+        first = self._first(role)
+        return first.provider.longest if first else None
+
+    async def _leave(self, guess: Usage) -> None:
+        """What has to be done before a call that may cost something."""
+        await self._models.know_prices()
+        await self._before(guess)
 
     def _notice(self, provider: Provider) -> None:
         if provider.notice:
             self._notices[provider.notice] = None
-
-
-class _Attempts:
-    """What to ask now, and after an error."""
-
-    def __init__(self, role: Role, models: Models, waiting: Callable[[Status], None] | None) -> None:
-        self._role = role
-        self._choices = models.choices(role)
-        self._off = models.why_off(role)
-        self._waiting = waiting
-        self._at = 0
-        self._waited = False
-
-    async def current(self) -> tuple[Provider, str]:
-        """Raises `NotConfigured` where this choice cannot serve the role."""
-        if not self._choices:
-            raise NotConfigured(self._off)
-        choice = self._choices[self._at]
-        await choice.provider.prepare()
-        model = choice.model_for(self._role)
-        if not model:
-            raise NotConfigured(self._off)
-        return choice.provider, model
-
-    async def after(self, error: ModelError) -> None:
-        """Go on to the next choice, or wait for a busy model if it is the last; raises `error` where all is done."""
-        if not error.passes_on:
-            raise error
-        if self._at + 1 < len(self._choices):
-            self._at += 1
-            log.warning("next model", role=self._role, after=type(error).__name__)
-            return
-        if not isinstance(error, Busy) or self._waited:
-            raise error
-        wait = _UNSAID_WAIT if error.wait is None else error.wait
-        if wait > _LONGEST_WAIT:
-            raise error
-        self._waited = True
-        if self._waiting:
-            self._waiting(Status("The model is busy; I am waiting for it …"))
-        await asyncio.sleep(wait)
-
-
-def _shorter(prompts: Sequence[Prompt]) -> Sequence[Prompt]:
-    """Without the older half of the conversation; the instructions and the question stay."""
-    talk = [index for index, prompt in enumerate(prompts) if prompt.role != "system"][:-1]
-    dropped = set(talk[: -(-len(talk) // 2)])
-    return [prompt for index, prompt in enumerate(prompts) if index not in dropped]

@@ -5,14 +5,14 @@ import random
 import re
 from collections.abc import AsyncIterator, Sequence
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import orjson
 import structlog
 
 from bot.models.breaker import Breaker
-from bot.models.connection import Connection
-from bot.models.errors import BadReply, NotConfigured, Unavailable
+from bot.models.connection import Connection, Key
+from bot.models.errors import BadReply, ModelError, NotConfigured, Unavailable
 from bot.models.faults import Fault, connection_fault, server_fault
 from bot.models.profiles import Profile
 from bot.models.provider import Role
@@ -30,6 +30,14 @@ log = structlog.get_logger(__name__)
 
 _PAUSES = (0.4, 0.9)  # seconds before the first and the second further attempt, more or less
 _MOST_LESSONS = 4
+_DEPLOYED = (  # what belongs to one model in Azure's classic interface
+    "/chat/completions",
+    "/embeddings",
+    "/images/generations",
+    "/images/edits",
+    "/audio/transcriptions",
+    "/audio/speech",
+)
 _WANTS_RESPONSES = re.compile(r"(use|via|with|in) (the )?[`'\"]?/?(v1/)?responses\b", re.IGNORECASE)
 _ALERT_AGAIN = 600.0  # seconds between two alerts about the same wrong key
 
@@ -37,7 +45,7 @@ _ALERT_AGAIN = 600.0  # seconds between two alerts about the same wrong key
 class Wire:
     """The way to one server. `post` returns a response whose status is good and whose body is still to be read."""
 
-    def __init__(self, profile: Profile, key: str, connection: Connection) -> None:
+    def __init__(self, profile: Profile, key: Key, connection: Connection) -> None:
         self.profile = profile
         self.breaker = Breaker()
         self._key = key
@@ -111,6 +119,8 @@ class Wire:
         from openai import APIConnectionError, APIStatusError, AsyncStream, OpenAIError
 
         client = await self.open()
+        if self.profile.api_version and path in _DEPLOYED:  # the library would do it for bodies that it writes itself
+            path = f"/deployments/{quote(str(body['model']), safe='')}{path}"
         request: dict[str, Any] = {"content": orjson.dumps(body)}
         if files:
             fields = {key: _field(value) for key, value in body.items()}
@@ -134,6 +144,8 @@ class Wire:
             return server_fault(self.profile, model, role, error.status_code, error.body, error.response.headers)
         except APIConnectionError as error:
             return connection_fault(self.profile, error.__cause__ or error)
+        except ModelError as error:  # there is no token to sign in with
+            return Fault(error, code=type(error).__name__)
         except OpenAIError as error:
             return connection_fault(self.profile, error)
         except _wire_errors() as error:

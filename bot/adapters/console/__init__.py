@@ -13,12 +13,13 @@ from typing import ClassVar
 import structlog
 
 from bot.adapter import Adapter, Host, Limits
+from bot.adapters.console.answers import Shown
 from bot.adapters.console.files import as_attachment, find_files, keep, named_files, read
 from bot.adapters.console.keyboard import Keyboard
 from bot.adapters.console.screen import Screen
 from bot.config import Config
 from bot.errors import UserError
-from bot.messages import Attachment, Channel, Message, Person, Reply
+from bot.messages import Attachment, Channel, Message, Person, Press, Quote, Reply
 from bot.version import __version__
 from storage import Store
 
@@ -28,9 +29,12 @@ log = structlog.get_logger(__name__)
 
 SILENCE_SECONDS = 300  # with nothing shown for so long, nothing more is expected
 _NUMBER = "conversation"  # under which storage keeps the number of the current conversation
+_BUTTONS = 8
 _HELP = """\
 Type a line and press Enter. Put a picture or a voice note into the line by its path, or drag the file into the window.
 
+- `/reply WORDS` is about the last answer: its text, its pictures
+- `/1`, `/2` … do what stands below the last answer
 - `/attach PATH` sends a file along with your next line
 - `/new` begins a new conversation
 - `/stop` or Ctrl-C ends an answer where it stands
@@ -59,6 +63,8 @@ class Console(Adapter):
         self._over: set[str] = set()  # questions whose answer is complete
         self._posts: dict[str, str] = {}  # nonce → message id
         self._questions: dict[str, str] = {}  # message id → the question it answers
+        self._last: Shown | None = None
+        self._pressed: dict[str, str] = {}  # message id of an answer → what its pressed button asked
         self._printed: set[str] = set()  # message ids that were shown in full: a terminal does not forget
         self._stopping: set[asyncio.Task[None]] = set()
         self._changed = asyncio.Event()
@@ -72,7 +78,14 @@ class Console(Adapter):
         return "this terminal"
 
     def limits(self, channel: Channel) -> Limits:
-        return Limits(characters=10_000_000, attachments=100, attachment_bytes=100 * 1024**2, pace=0.08, typing=0)
+        return Limits(
+            characters=10_000_000,
+            attachments=100,
+            attachment_bytes=100 * 1024**2,
+            pace=0.08,
+            typing=0,
+            buttons=_BUTTONS if self._keyboard.interactive else 0,  # a pipe has nobody to choose
+        )
 
     async def run(self, host: Host) -> None:
         self._host = host
@@ -176,10 +189,42 @@ class Console(Adapter):
                 self._attached += [await asyncio.to_thread(as_attachment, file) for file in files]
                 names = ", ".join(file.name for file in files)
                 self._screen.remark(f"{names} will be sent with your next line.")
+            case "/reply":
+                if self._last is None:
+                    raise UserError("There is no answer to reply to yet.")
+                if not rest.strip():
+                    raise UserError("Reply what? Write /reply and your words.")
+                await self._say(rest.strip(), self._last.quote)
+            case _ if command[1:].isdecimal() and command.startswith("/") and self._keyboard.interactive:
+                await self._press(int(command[1:]), rest.strip())
             case _:
                 await self._say(line.strip())
 
-    async def _say(self, line: str) -> None:
+    async def _press(self, number: int, words: str) -> None:
+        """Do what stands below the last answer."""
+        assert self._host is not None
+        if self._last is None:
+            raise UserError("There is no answer yet.")
+        answer, action = self._last.id, self._last.button(number).action
+        press = Press(secrets.token_hex(8), self._channel, self._person, answer, action, datetime.now(UTC), words)
+        question = ""
+        if action == "regenerate":
+            question = self._questions[answer]
+            self._printed.discard(answer)
+        elif action not in ("good", "bad"):  # of which nothing comes but thanks
+            question = self._pressed[answer] = f"{answer}~{press.id}"
+        if question:
+            self._wait_for(question)
+        try:
+            said = await self._host.pressed(press)
+        except BaseException:
+            self._completed(question)
+            raise
+        if said:
+            self._completed(question)
+            self._screen.remark(said)
+
+    async def _say(self, line: str, quote: Quote | None = None) -> None:
         assert self._host is not None
         text, files = await asyncio.to_thread(find_files, line)
         attached = (*self._attached, *files)
@@ -188,7 +233,7 @@ class Console(Adapter):
             self._screen.remark(f"attached: {each.name}")
         question = secrets.token_hex(8)
         self._wait_for(question)
-        message = Message(question, self._channel, self._person, text, datetime.now(UTC), attached)
+        message = Message(question, self._channel, self._person, text, datetime.now(UTC), attached, quote)
         try:
             await self._host.heard(message)
         except BaseException:
@@ -231,7 +276,7 @@ class Console(Adapter):
 
     async def post(self, channel: Channel, reply: Reply, *, answers: str, nonce: str) -> str:
         message_id = self._posts.setdefault(nonce, secrets.token_hex(8))
-        self._questions[message_id] = answers
+        self._questions[message_id] = self._pressed.get(answers, answers)
         await self._show(message_id, reply)
         return message_id
 
@@ -246,7 +291,9 @@ class Console(Adapter):
         if message_id not in self._printed:
             kept = [await asyncio.to_thread(keep, self.config.folder, each) for each in reply.attachments]
             self._printed.add(message_id)
-            self._screen.answer(reply.text, kept, reply.footer)
+            files = tuple([await asyncio.to_thread(as_attachment, path) for path in kept])
+            self._last = Shown(message_id, reply.text, files, reply.buttons)
+            self._screen.answer(reply.text, kept, reply.footer, self._last.actions)
         self._completed(self._questions.get(message_id, message_id))
 
     async def read(self, channel: Channel, attachment: Attachment, limit: int) -> bytes:

@@ -55,8 +55,8 @@ class Screen:
             assert self._live is not None
             self._live.update(_Tail(_printable(text)))
 
-    def answer(self, text: str, files: Sequence[Path], footer: str) -> None:
-        """Show a complete answer, with where its files are kept and its footer."""
+    def answer(self, text: str, files: Sequence[Path], footer: str, actions: str = "") -> None:
+        """Show a complete answer, with where its files are kept, its footer, and what can be done with it."""
         self.rest()
         text, footer = _printable(text), _printable(footer)
         if self._pretty:
@@ -69,6 +69,8 @@ class Screen:
             self._line(f"saved: {file}")
         if footer:
             self._line(footer)
+        if actions:
+            self._line(_printable(actions))
         if self._pretty:
             self._terminal.print()
 

@@ -32,10 +32,18 @@ class Discord(Adapter):
         if not (token.isascii() and token.isprintable()) or " " in token:
             raise AdapterOff(f"DISCORD_TOKEN is not a token: copy it again from {PORTAL} → your application → Bot")
 
+        from bot.adapters.discord.answering import Answering
         from bot.adapters.discord.connection import Connection
+        from bot.adapters.discord.desk import Desk
+        from bot.adapters.discord.here import Here
         from bot.adapters.discord.notes import Notes
+        from bot.adapters.discord.tokens import Tokens
 
-        self._connection = Connection(token, config.discord_api, Notes(store))
+        notes = Notes(store)
+        self._desk = Desk(notes, Tokens(notes), Here(store, config.discord_moderator_roles))
+        self._desk.development = config.discord_guild
+        self._connection = Connection(token, config.discord_api, self._desk)
+        self._answering = Answering(self._connection, self._desk.tokens)
         self._pace = Pace()
 
     @property
@@ -54,27 +62,33 @@ class Discord(Adapter):
             pace=1.2,  # Discord allows five edits in five seconds in a channel; one is kept for the end
             typing=8.0,  # the sign lasts ten seconds
             once=True,
+            buttons=5,
         )
 
     async def run(self, host: Host) -> None:
         """Listen until cancelled. Raises `AdapterOff` when Discord refuses the token."""
+        self._desk.commands = self.commands
         await self._connection.run(host)
 
     async def post(self, channel: Channel, reply: Reply, *, answers: str, nonce: str) -> str:
-        from bot.adapters.discord.showing import post
-
         await self._pace.place()
-        return await self._connection.persist(channel, lambda client: post(client, channel, reply, answers, nonce))
+        return await self._answering.post(channel, reply, answers, nonce)
 
     async def edit(self, channel: Channel, message_id: str, reply: Reply) -> None:
         """Replace text, footer and buttons; files too if `reply` brings any, else those that are there stay."""
-        from bot.adapters.discord.showing import edit
-
         if not reply.running:
             await self._pace.place()
         elif not self._pace.spare(FOR_GROWTH):
             return  # the next step shows this one too, and the end shows everything
-        await self._connection.persist(channel, lambda client: edit(client, channel, message_id, reply))
+        await self._answering.edit(channel, message_id, reply)
+
+    async def remove(self, channel: Channel, message_id: str) -> None:
+        await self._pace.place()
+        await self._answering.remove(channel, message_id)
+
+    def link(self, channel: Channel, message_id: str) -> str:
+        """The address of a message; nobody but their reader can open those in private."""
+        return f"https://discord.com/channels/{channel.tenant or '@me'}/{channel.id}/{message_id}"
 
     async def read(self, channel: Channel, attachment: Attachment, limit: int) -> bytes:
         from bot.adapters.discord.downloads import download

@@ -17,11 +17,14 @@ from discord.gateway import ReconnectWebSocket
 
 from bot.adapter import Host
 from bot.adapters.discord.attention import Attention
+from bot.adapters.discord.desk import Desk
 from bot.adapters.discord.endpoints import gateway_found
-from bot.adapters.discord.hearing import addressed, heard_message, person_of, place
-from bot.adapters.discord.showing import ACTION
+from bot.adapters.discord.hearing import addressed, heard_message, place, place_of
+from bot.adapters.discord.interactions import Interactions
+from bot.adapters.discord.permissions import invite_link
 from bot.adapters.discord.silence import Silence
 from bot.adapters.discord.starts import Starts
+from bot.adapters.discord.sync import bring_commands
 from bot.adapters.discord.traffic import Traffic
 from bot.messages import Channel
 
@@ -30,17 +33,11 @@ __all__ = ["Client", "keep_private"]
 log = structlog.get_logger(__name__)
 
 INTENTS = discord.Intents(guilds=True, guild_messages=True, dm_messages=True)  # none of them privileged
-PERMISSIONS = discord.Permissions(
-    view_channel=True,
-    send_messages=True,
-    send_messages_in_threads=True,
-    attach_files=True,
-    read_message_history=True,
-)
 LAUNCHES = 12  # attempts at a shard's first connection, 5 s apart
 IDENTIFY_PAUSE = 5.0  # seconds before every IDENTIFY but the first, as Discord wants it
 _TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=15)
 _MOST_EDITS = 500  # remembered, to tell an edit from a link's preview that comes after it
+_LAST_CALLS = 5.0  # seconds that calls may take when the client is closed
 _LONGEST_PAUSE = 4  # as a power of two: 16 s between attempts at a lost gateway
 
 
@@ -54,7 +51,14 @@ def keep_private() -> None:
 class Client(discord.AutoShardedClient):
     """One login. It lives until its connection is lost beyond repair; then a new one is needed."""
 
-    def __init__(self, host: Host, attention: Attention, traffic: Traffic, starts: Starts) -> None:
+    def __init__(
+        self,
+        host: Host,
+        attention: Attention,
+        traffic: Traffic,
+        starts: Starts,
+        desk: Desk,
+    ) -> None:
         discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False  # we do not join voice calls
         super().__init__(
             intents=INTENTS,
@@ -70,6 +74,9 @@ class Client(discord.AutoShardedClient):
         self._attention = attention
         self._traffic = traffic
         self._starts = starts
+        self._desk = desk
+        self._interactions = Interactions(self, host, desk.commands, desk.tokens, desk.here)
+        self._tasks: set[asyncio.Task[None]] = set()
         self._silence = Silence(self, attention, traffic, self._hear, _note_failure)
         self._launches: dict[int, int] = {}
         self._edits: dict[int, datetime] = {}
@@ -132,11 +139,24 @@ class Client(discord.AutoShardedClient):
 
     async def close(self) -> None:
         await self._silence.close()
+        if self._tasks:  # a call to Discord is not cut off
+            await asyncio.wait(self._tasks, timeout=_LAST_CALLS)
         await super().close()
 
     async def setup_hook(self) -> None:
         # discord.py has no timeout of its own: a call that stalls would hold its channel for five minutes.
         self.http._HTTPClient__session._timeout = _TIMEOUT  # type: ignore[attr-defined] # noqa: SLF001
+        task = asyncio.create_task(self._bring_commands(), name="commands")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _bring_commands(self) -> None:
+        """At the start, and never when the connection is taken up again."""
+        try:
+            await bring_commands(self, self._desk.notes, self._desk.commands, self._desk.development)
+        except (discord.DiscordException, aiohttp.ClientError, OSError, ValueError) as error:
+            code = error.code if isinstance(error, discord.HTTPException) else 0
+            log.error("discord did not take the commands", error=type(error).__name__, code=code)
 
     async def launch_shard(self, gateway: yarl.URL, shard_id: int, *, initial: bool = False) -> None:
         """Join; discord.py calls itself again after a failure, for ever, ever deeper in the stack."""
@@ -160,7 +180,8 @@ class Client(discord.AutoShardedClient):
     async def _hear(self, message: discord.Message) -> None:
         """Pass it on. If it is not taken, it stays where the next reading begins."""
         assert self.user
-        heard = heard_message(message, self.user.id)
+        chosen = await self._desk.here.chosen(place_of(message))
+        heard = heard_message(message, self.user.id, chosen.roles)
         self._attention.hold(message.id, message.id - 1)
         if heard.channel.kind == "direct":
             self._traffic.accepted(heard.channel)
@@ -178,7 +199,8 @@ class Client(discord.AutoShardedClient):
         self._edits[message.id] = message.edited_at
         while len(self._edits) > _MOST_EDITS:
             del self._edits[next(iter(self._edits))]
-        await self._host.edited(heard_message(message, self.user.id))
+        chosen = await self._desk.here.chosen(place_of(message))
+        await self._host.edited(heard_message(message, self.user.id, chosen.roles))
 
     async def on_raw_message_delete(self, event: discord.RawMessageDeleteEvent) -> None:
         await self._host.deleted(self._place(event.channel_id, event.guild_id), [str(event.message_id)])
@@ -188,20 +210,13 @@ class Client(discord.AutoShardedClient):
         await self._host.deleted(self._place(event.channel_id, event.guild_id), ids)
 
     async def on_interaction(self, interaction: discord.Interaction) -> None:
-        """A button below one of our messages was pressed. Discord waits three seconds for the response."""
-        pressed: Mapping[str, Any] = interaction.data or {}
-        if interaction.type is not discord.InteractionType.component or pressed.get("custom_id") != f"{ACTION}stop":
-            return
-        if interaction.message is None or interaction.channel is None:
-            return
-        channel = place(interaction.channel, interaction.guild_id)
-        person = person_of(interaction.user, interaction.channel)
-        if await self._host.stop(channel, str(interaction.message.id), person):
-            await interaction.response.defer()
-        else:
-            await interaction.response.send_message(
-                "Only who asked, or a moderator, can stop this answer while it is being written.", ephemeral=True
-            )
+        await self._interactions.take(interaction)
+
+    def is_in(self, channel: Channel) -> bool:
+        """Whether the bot itself is there, not only somebody who uses it there."""
+        if not channel.tenant:
+            return channel.kind == "direct"
+        return self.get_guild(int(channel.tenant)) is not None
 
     def _place(self, channel_id: int, guild_id: int | None) -> Channel:
         guild = self.get_guild(guild_id) if guild_id else None
@@ -211,7 +226,7 @@ class Client(discord.AutoShardedClient):
     # What is noted
 
     async def on_connect(self) -> None:
-        invite = discord.utils.oauth_url(self.application_id or 0, permissions=PERMISSIONS)
+        invite = invite_link(self.application_id or 0)
         log.info("joined discord", bot=str(self.user), servers=len(self.guilds), invite=invite)
 
     async def on_resumed(self) -> None:

@@ -13,8 +13,8 @@ from discord.gateway import KeepAliveHandler
 from bot.adapter import AdapterOff, Gone, Host, PostFailed
 from bot.adapters.discord.attention import Attention
 from bot.adapters.discord.client import Client, keep_private
+from bot.adapters.discord.desk import Desk
 from bot.adapters.discord.endpoints import point_at
-from bot.adapters.discord.notes import Notes
 from bot.adapters.discord.showing import seconds_of, wait_after
 from bot.adapters.discord.starts import Starts, TooSoon
 from bot.adapters.discord.traffic import Traffic
@@ -48,15 +48,16 @@ _REFUSALS = {  # close codes after which trying again is useless
 class Connection:
     """The present client, or the next one while there is none."""
 
-    def __init__(self, token: str, api: str, notes: Notes) -> None:
+    def __init__(self, token: str, api: str, desk: Desk) -> None:
         self._token = token
+        self._desk = desk
         self._client: Client | None = None
         self._joined = asyncio.Event()
         self._sends: set[asyncio.Task[Any]] = set()
         self._leaving: asyncio.Task[None] | None = None
-        self._attention = Attention(notes)
+        self._attention = Attention(desk.notes)
         self._traffic = Traffic()
-        self._starts = Starts(notes)
+        self._starts = Starts(desk.notes)
         self._waiting = ""
         self._refused = False
         if api:
@@ -82,13 +83,25 @@ class Connection:
         self._refused = False
         await self._starts.load()
         await self._attention.load()
+        await self._desk.tokens.load()
         keeping = asyncio.create_task(self._keep_notes(), name="notes")
+        joined = asyncio.create_task(self._stay_joined(host), name="discord")
         try:
-            await self._stay_joined(host)
+            await asyncio.wait([joined])
+            joined.result()
         finally:
+            await self._end(joined)
             keeping.cancel()
             await asyncio.gather(keeping, return_exceptions=True)
             await self._attention.save()
+
+    async def _end(self, joined: "asyncio.Task[None]") -> None:
+        """Cancel it, and again if discord.py has just been connecting and overheard it."""
+        joined.cancel()
+        while not joined.done():
+            await asyncio.wait([joined], timeout=1.0)
+            if self._client is not None:
+                joined.cancel()
 
     async def _keep_notes(self) -> None:
         while True:
@@ -123,7 +136,7 @@ class Connection:
             failures, self._waiting = failures + 1, ""
 
     async def _join(self, host: Host) -> None:
-        client = Client(host, self._attention, self._traffic, self._starts)
+        client = Client(host, self._attention, self._traffic, self._starts, self._desk)
         try:
             await client.login(self._token)
             self._client = client
@@ -142,22 +155,27 @@ class Connection:
         await client.close()
         await asyncio.to_thread(_end_heartbeats, client)
 
-    async def persist(self, channel: Channel, call: Callable[[Client], Coroutine[Any, Any, T]]) -> T:
+    async def persist(
+        self, channel: Channel, call: Callable[[Client], Coroutine[Any, Any, T]], *, through_token: bool = False
+    ) -> T:
         """Make a call in a channel until it is through, for about a minute. It has to be one that may be repeated.
 
-        Raises `Gone` or `PostFailed`.
+        With `through_token` it is made through that of an interaction, and its refusal says nothing of the channel or
+        of the bot. Raises `Gone` or `PostFailed`.
         """
         clock = asyncio.get_running_loop().time
         deadline = clock() + PATIENCE
         pauses = iter(PAUSES)
         while True:
-            self._traffic.check(channel)
+            if not through_token:
+                self._traffic.check(channel)
             await self._wait_for_traffic(deadline - clock())
             client = await self._present(deadline - clock())
             try:
                 answer = await self._unhurried(call(client))
             except Exception as error:
-                self._note_refusal(client, channel, error)
+                if not through_token:
+                    self._note_refusal(client, channel, error)
                 closing = isinstance(error, RuntimeError) and client.is_closed()
                 pause = max(next(pauses, PAUSES[-1]), 0 if closing else wait_after(error))
                 log.info("discord call failed", error=type(error).__name__, again_in=pause)
@@ -166,7 +184,8 @@ class Connection:
                         f"Discord did not take it for {PATIENCE:.0f} s ({type(error).__name__})"
                     ) from error
             else:
-                self._traffic.accepted(channel)
+                if not through_token:
+                    self._traffic.accepted(channel)
                 return answer
             await asyncio.sleep(pause)
 
@@ -219,7 +238,7 @@ class Connection:
     async def show_typing(self, channel: Channel) -> None:
         """Once, if it can be done at all."""
         client = self._client
-        if client is None or self._traffic.pause:
+        if client is None or self._traffic.pause or not client.is_in(channel):
             return
         try:
             self._traffic.check(channel)
@@ -234,6 +253,21 @@ class Connection:
         """The message as Discord writes it. Raises `Gone` or `PostFailed`."""
         channel = Channel("discord", channel_id)
         return await self.persist(channel, lambda client: _raw_message(client, int(channel_id), int(message_id)))
+
+    async def private_channel(self, person: str) -> Channel:
+        """Where to write to somebody alone. Raises `Gone` or `PostFailed`."""
+        nobody = Channel("discord", f"private channel of {person}", kind="direct")
+        room = await self.persist(nobody, lambda client: _open_private(client, int(person)))
+        return Channel("discord", room, kind="direct")
+
+    def locale(self, channel: Channel) -> str:
+        """The language of a server, where its owners have chosen one."""
+        guild = self._client.get_guild(int(channel.tenant)) if self._client and channel.tenant else None
+        return str(guild.preferred_locale) if guild else ""
+
+    def knows(self, channel: Channel) -> bool:
+        """Whether the bot itself is there, not only somebody who uses it there."""
+        return self._client is not None and self._client.is_in(channel)
 
     def upload_limit(self, channel: Channel) -> int:
         """Bytes that one file may have in this channel."""
@@ -256,6 +290,10 @@ def _end_heartbeats(client: Client) -> None:
 
 async def _typing(client: discord.Client, channel_id: int) -> None:
     await client.http.send_typing(channel_id)
+
+
+async def _open_private(client: discord.Client, user_id: int) -> str:
+    return str((await client.http.start_private_message(user_id))["id"])
 
 
 async def _raw_message(client: discord.Client, channel_id: int, message_id: int) -> dict[str, Any]:

@@ -71,7 +71,9 @@ async def _fetch(address: str, name: str, limit: int) -> bytes:
 
 
 async def _fresh_address(connection: Connection, source: dict[str, str]) -> str:
-    """Ask for the message again: it comes with addresses that are signed anew."""
+    """Ask for the message again: it comes with addresses that are signed anew. What came with a command has none."""
+    if not source["message"]:
+        raise _Expired
     message = await connection.fetch_message(source["channel"], source["message"])
     carriers: list[dict[str, Any]] = [message, *(one["message"] for one in message.get("message_snapshots", ()))]
     for carrier in carriers:

@@ -3,16 +3,18 @@
 import json
 import mimetypes
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+from datetime import UTC, datetime, timedelta
 
 import discord
 from discord.abc import GuildChannel, Snowflake
 
 from bot.messages import Attachment, Channel, Message, Person, Quote
 
-__all__ = ["addressed", "heard_message", "person_of", "place"]
+__all__ = ["addressed", "attachments_of", "heard_message", "manages_server", "person_of", "place", "place_of", "quoted"]
 
 _SAID = (discord.MessageType.default, discord.MessageType.reply)
+_NEW = timedelta(days=7)
 _MARKS = re.compile(
     r"<@!?(?P<user>\d+)>|<@&(?P<role>\d+)>|<#(?P<channel>\d+)>"
     r"|<a?(?P<emoji>:\w+:)\d+>|<(?P<command>/[^:<>]+):\d+>"
@@ -35,20 +37,21 @@ def addressed(message: discord.Message, me: int) -> bool:
     return isinstance(replied_to, discord.Message) and replied_to.author.id == me and bool(readable)
 
 
-def heard_message(message: discord.Message, me: int) -> Message:
+def heard_message(message: discord.Message, me: int, roles: Collection[str] = ()) -> Message:
     """The message as a value, without the mention that made it ours."""
     return Message(
         id=str(message.id),
-        channel=_channel(message),
-        author=person_of(message.author, message.channel),
+        channel=place_of(message),
+        author=person_of(message.author, message.channel, roles=roles),
         text=_words(message, me),
         sent_at=message.created_at,
-        attachments=_attachments(message.attachments, message),
+        attachments=attachments_of(message.attachments, message),
         quote=_quote(message),
     )
 
 
-def _channel(message: discord.Message) -> Channel:
+def place_of(message: discord.Message) -> Channel:
+    """The channel a message was written in, as a value."""
     guild_id = message.guild.id if message.guild else getattr(message.channel, "guild_id", None)
     return place(message.channel, guild_id)
 
@@ -57,27 +60,55 @@ def place(room: Snowflake, guild_id: int | None) -> Channel:
     """A channel as a value. `guild_id` is None for direct messages."""
     name = getattr(room, "name", None) or ""
     if guild_id is None:
+        kind = getattr(room, "type", discord.ChannelType.private)
+        if kind is discord.ChannelType.group:
+            return Channel("discord", str(room.id), kind="group", name=name)
         return Channel("discord", str(room.id), kind="direct")
     if isinstance(room, discord.Thread):
         return Channel("discord", str(room.id), str(guild_id), "thread", name, str(room.parent_id))
     return Channel("discord", str(room.id), str(guild_id), "channel", name)
 
 
-def person_of(user: discord.User | discord.Member, room: object) -> Person:
-    """Who this is. A moderator may manage the server, or this channel, by the roles Discord sent with the event."""
-    return Person(str(user.id), user.display_name, moderator=_moderates(user, room), bot=user.bot)
+def person_of(
+    user: discord.User | discord.Member, room: object, *, roles: Collection[str] = (), locale: str = ""
+) -> Person:
+    """Who this is. A moderator may manage the server, or this channel, by the roles Discord sent with the event, or
+    has one of the `roles` that were named for it.
+    """
+    return Person(
+        str(user.id),
+        user.display_name,
+        moderator=_moderates(user, room, roles),
+        bot=user.bot,
+        locale=locale,
+        new=datetime.now(UTC) - user.created_at < _NEW,
+    )
 
 
-def _moderates(user: discord.User | discord.Member, room: object) -> bool:
-    if not isinstance(user, discord.Member):
+def manages_server(user: discord.User | discord.Member) -> bool:
+    """Whether somebody may set what goes for the whole server, on the word that came with this event."""
+    if not isinstance(user, discord.Member) or user.is_timed_out():
         return False
-    if resolved := user.resolved_permissions:  # sent along when somebody presses a button
-        return resolved.manage_guild or resolved.manage_channels
-    if user.guild_permissions.manage_guild:
+    if _knows_roles(user):
+        return user.guild_permissions.manage_guild
+    return bool(user.resolved_permissions and user.resolved_permissions.manage_guild)
+
+
+def _moderates(user: discord.User | discord.Member, room: object, roles: Collection[str]) -> bool:
+    if not isinstance(user, discord.Member) or user.is_timed_out():
+        return False
+    if manages_server(user) or any(str(role) in roles for role in user._roles):  # noqa: SLF001 - ids, also unknown ones
         return True
+    if resolved := user.resolved_permissions:  # sent along when somebody presses a button or calls a command
+        return resolved.manage_channels
     if isinstance(room, discord.Thread):
         room = room.parent
     return isinstance(room, GuildChannel) and room.permissions_for(user).manage_channels
+
+
+def _knows_roles(user: discord.Member) -> bool:
+    """Whether the server's roles are known: those of one the bot is not in are not."""
+    return user.guild.owner_id is not None and bool(user.guild.roles)
 
 
 def _words(message: discord.Message, me: int) -> str:
@@ -122,7 +153,9 @@ def _quote(message: discord.Message) -> Quote | None:
     if message.message_snapshots:
         snapshot = message.message_snapshots[0]
         text = _in_words(snapshot.content, message)
-        return Quote(str(reference.message_id), None, text, _attachments(snapshot.attachments, message))
+        return Quote(
+            str(reference.message_id), None, text, attachments_of(snapshot.attachments, message), forwarded=True
+        )
     earlier = reference.resolved
     if not isinstance(earlier, discord.Message):
         return Quote(str(reference.message_id))
@@ -130,11 +163,23 @@ def _quote(message: discord.Message) -> Quote | None:
         str(earlier.id),
         person_of(earlier.author, earlier.channel),
         _in_words(earlier.content, earlier),
-        _attachments(earlier.attachments, earlier),
+        attachments_of(earlier.attachments, earlier),
     )
 
 
-def _attachments(found: Iterable[discord.Attachment], carrier: discord.Message) -> tuple[Attachment, ...]:
+def quoted(message: discord.Message) -> Quote:
+    """A message that somebody chose from its menu; of this one Discord shows everything."""
+    found = message.message_snapshots[0] if message.message_snapshots else message
+    return Quote(
+        str(message.id),
+        person_of(message.author, message.channel),
+        _in_words(found.content, message),
+        attachments_of(found.attachments, message),
+        forwarded=bool(message.message_snapshots),
+    )
+
+
+def attachments_of(found: Iterable[discord.Attachment], carrier: discord.Message | None) -> tuple[Attachment, ...]:
     """Files by reference: what finds them again, when their signed address has expired, is the message they hang on."""
     return tuple(
         Attachment(
@@ -143,8 +188,8 @@ def _attachments(found: Iterable[discord.Attachment], carrier: discord.Message) 
             size=file.size,
             source=json.dumps(
                 {
-                    "channel": str(carrier.channel.id),
-                    "message": str(carrier.id),
+                    "channel": str(carrier.channel.id) if carrier else "",
+                    "message": str(carrier.id) if carrier else "",
                     "attachment": str(file.id),
                     "url": file.url,
                 }

@@ -3,27 +3,44 @@
 The calls go through discord.py's own HTTP client: it keeps the rate limits, and hands back Discord's answer as it is.
 """
 
+import contextlib
 import io
-from typing import TYPE_CHECKING
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, TypeVar
 
 import aiohttp
 import discord
-from discord.http import handle_message_parameters
+from discord.http import MultipartParameters, handle_message_parameters
 from discord.utils import MISSING
 
 from bot.adapter import Gone, PostFailed
 from bot.markup import length
-from bot.messages import Attachment, Button, Channel, Reply
+from bot.messages import Attachment, Channel, Reply
+from bot.translations import translate
 
 if TYPE_CHECKING:
     from discord.types.message import MessageReference
 
-__all__ = ["ACTION", "edit", "post", "seconds_of", "wait_after"]
+__all__ = [
+    "ACTION",
+    "ATTACH_REFUSED",
+    "PUBLISH",
+    "edit",
+    "parameters_of",
+    "post",
+    "remove",
+    "seconds_of",
+    "until_taken",
+    "wait_after",
+]
+
+T = TypeVar("T")
 
 ACTION = "parley:"  # how the id of our own buttons begins
+PUBLISH = "publish"
 
 _CHARACTERS = 2000
-_NOT_ALLOWED = "(I may not attach files in this channel. A moderator can give me the permission “Attach Files”.)"
+ATTACH_REFUSED = "(I may not attach files in this channel. A moderator can give me the permission “Attach Files”.)"
 _TOO_BIG = "(The file is larger than Discord takes here, so I cannot show it.)"
 _NOBODY = discord.AllowedMentions.none()
 _TOO_LARGE = 40005
@@ -34,56 +51,87 @@ _INVALID = 50035
 _FINAL = frozenset({50083, 160005, 50278})
 
 
-async def post(client: discord.Client, channel: Channel, reply: Reply, answers: str, nonce: str) -> str:
+async def post(
+    client: discord.Client, channel: Channel, reply: Reply, answers: str, nonce: str, locale: str = ""
+) -> str:
     """Post once and return the message's id. Repeating it with the same nonce shows nothing new."""
     reference: MessageReference | None = None
-    if answers:
+    if answers and answers != channel.id:  # what a thread was begun from stands above it, and in another channel
         reference = {"message_id": answers, "channel_id": channel.id, "fail_if_not_exists": False}
-    refused = "" if _may_attach(client, channel) else _NOT_ALLOWED
-    while True:
-        parameters = handle_message_parameters(
-            _content(reply, refused),
-            files=_files(reply, refused) or MISSING,
-            view=_view(reply.buttons) or MISSING,
-            nonce=nonce,
-            flags=discord.MessageFlags(suppress_embeds=True),
-            message_reference=reference or MISSING,
-            allowed_mentions=_NOBODY,
-            mention_author=False,
-        )
-        try:
-            with parameters:
-                message = await client.http.send_message(int(channel.id), params=parameters)
-        except discord.HTTPException as error:
-            if reply.attachments and not refused and _refuses_files(error):
-                refused = _why(error)
-            elif reference and _refuses_reference(error):
+
+    async def send(refused: str) -> str:
+        nonlocal reference
+        while True:
+            try:
+                with parameters_of(reply, refused, locale, nonce=nonce, reference=reference) as parameters:
+                    message = await client.http.send_message(int(channel.id), params=parameters)
+            except discord.HTTPException as error:
+                if not (reference and _refuses_reference(error)):
+                    raise
                 reference = None
             else:
-                raise
-        else:
-            return str(message["id"])
+                return str(message["id"])
+
+    return await until_taken(send, reply, "" if _may_attach(client, channel) else ATTACH_REFUSED)
 
 
-async def edit(client: discord.Client, channel: Channel, message_id: str, reply: Reply) -> None:
+async def edit(client: discord.Client, channel: Channel, message_id: str, reply: Reply, locale: str = "") -> None:
     """Make the message show `reply`. Repeating it changes nothing."""
-    refused = "" if _may_attach(client, channel) else _NOT_ALLOWED
+
+    async def send(refused: str) -> None:
+        with parameters_of(reply, refused, locale, editing=True) as parameters:
+            await client.http.edit_message(int(channel.id), int(message_id), params=parameters)
+
+    await until_taken(send, reply, "" if _may_attach(client, channel) else ATTACH_REFUSED)
+
+
+async def remove(client: discord.Client, channel: Channel, message_id: str) -> None:
+    """Delete a message of the bot's own; one that is gone already is no matter."""
+    with contextlib.suppress(discord.NotFound):
+        await client.http.delete_message(int(channel.id), int(message_id))
+
+
+async def until_taken(send: Callable[[str], Awaitable[T]], reply: Reply, refused: str) -> T:
+    """Send it; where Discord does not take the files, without them and with a word of why."""
     while True:
-        parameters = handle_message_parameters(
-            _content(reply, refused),
-            attachments=_files(reply, refused) or MISSING,
-            view=_view(reply.buttons),
-            allowed_mentions=_NOBODY,  # an edit is parsed for mentions anew, whatever the post said
-        )
         try:
-            with parameters:
-                await client.http.edit_message(int(channel.id), int(message_id), params=parameters)
+            return await send(refused)
         except discord.HTTPException as error:
             if not (reply.attachments and not refused and _refuses_files(error)):
                 raise
             refused = _why(error)
-        else:
-            return
+
+
+def parameters_of(
+    reply: Reply,
+    refused: str = "",
+    locale: str = "",
+    *,
+    editing: bool = False,
+    nonce: str = "",
+    reference: "MessageReference | None" = None,
+    ephemeral: bool = False,
+) -> MultipartParameters:
+    """The body of a call that shows `reply`. It can be sent once: files are used up by it."""
+    files = _files(reply, refused)
+    view = _view(reply, locale)
+    if editing:
+        return handle_message_parameters(
+            _content(reply, refused),
+            attachments=files if files or not reply.running else MISSING,
+            view=view,
+            allowed_mentions=_NOBODY,  # an edit is parsed for mentions anew, whatever the post said
+        )
+    return handle_message_parameters(
+        _content(reply, refused),
+        files=files or MISSING,
+        view=view or MISSING,
+        nonce=nonce or None,
+        flags=discord.MessageFlags(suppress_embeds=True, ephemeral=ephemeral),
+        message_reference=reference or MISSING,
+        allowed_mentions=_NOBODY,
+        mention_author=False if nonce else None,
+    )
 
 
 def wait_after(error: Exception) -> float:
@@ -111,7 +159,7 @@ def seconds_of(error: discord.HTTPException) -> float:
 
 
 def _why(error: discord.HTTPException) -> str:
-    return _NOT_ALLOWED if error.code == _MISSING_PERMISSIONS else _TOO_BIG
+    return ATTACH_REFUSED if error.code == _MISSING_PERMISSIONS else _TOO_BIG
 
 
 def _refuses_files(error: discord.HTTPException) -> bool:
@@ -160,11 +208,15 @@ def _file(attachment: Attachment) -> discord.File:
     )
 
 
-def _view(buttons: tuple[Button, ...]) -> discord.ui.View | None:
+def _view(reply: Reply, locale: str) -> discord.ui.View | None:
+    buttons = [(each.action, each.label) for each in reply.buttons]
+    if reply.private and not reply.running and (reply.text or reply.attachments):
+        buttons.append((PUBLISH, "Publish"))
     if not buttons:
         return None
     view = discord.ui.View(timeout=None)
-    for button in buttons:
-        view.add_item(discord.ui.Button(label=button.label, custom_id=f"{ACTION}{button.action}"))
+    for action, label in buttons:
+        shown = translate(label, locale)[:80]
+        view.add_item(discord.ui.Button(label=shown, custom_id=f"{ACTION}{action}"[:100]))
     view.stop()  # presses are heard by `on_interaction`; discord.py need not remember every message for them
     return view

@@ -49,6 +49,7 @@ class Saying:
             raise Refused(400, "The message has no proper id. Load the page again.")
         if len(text) > TEXT:
             raise Refused(413, f"A message may have {TEXT:,} characters. Attach the rest as a file.")
+        called = f"{form.fields.get('skill', '')} {text}"
         skill, asked, text = self._command(form, text)
         if not text and not form.files:
             raise Refused(400, "There is nothing in this message.")
@@ -63,7 +64,7 @@ class Saying:
             files=tuple(file.id for file in form.files),
             replies=quote.id if quote else "",
         )
-        title = _title(text, form.files) if form.fields.get("new") else ""
+        title = _title(called, form.files) if form.fields.get("new") else ""
         kept = await self._transcript.say(said, form.files, title=title)
         if kept is None:
             raise Refused(404, "This conversation was deleted. Begin a new one to send this message.")

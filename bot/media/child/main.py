@@ -16,8 +16,13 @@ from typing import Any
 _JOBS = {
     "picture facts": ("picture_jobs", "facts"),
     "fit picture": ("picture_jobs", "fit"),
+    "look at picture": ("picture_jobs", "look"),
+    "shrink picture": ("picture_jobs", "shrink"),
     "sound facts": ("sound_jobs", "facts"),
     "convert sound": ("sound_jobs", "convert"),
+    "read document": ("document_jobs", "read"),
+    "voice message": ("sound_jobs", "voice"),
+    "split sound": ("split_jobs", "split"),
 }
 _BOT = Path(__file__).parents[2]
 

@@ -1,6 +1,7 @@
 """Jobs on sounds: measure one, or encode it anew. Runs in the child only."""
 
 import io
+import itertools
 import math
 from array import array
 from collections.abc import Iterator
@@ -11,8 +12,9 @@ import av
 from av.error import FFmpegError
 
 from bot.media.child.refused import Refused
+from bot.media.child.speech import WINDOW_SECONDS, Ear, listen_for_speech
 
-__all__ = ["convert", "facts"]
+__all__ = ["Length", "convert", "facts", "frames_of", "open_sound", "sound_stream", "voice"]
 
 _RATE = 8000  # what the loudness is measured at, in samples a second
 _WINDOW = 160  # samples: 20 ms
@@ -30,21 +32,25 @@ _DEMUXERS = {  # forced, so that no file can choose a playlist or another reader
     "audio/amr": "amr",
     "audio/x-caf": "caf",
     "audio/aiff": "aiff",
+    "audio/x-ms-wma": "asf",
+    "video/x-msvideo": "avi",
 }
 _TARGETS = {"mp3": ("libmp3lame", 16000), "wav": ("pcm_s16le", 16000), "ogg": ("libopus", 16000)}
 
 
 def facts(data: bytes, *, media_type: str, most_seconds: float) -> tuple[dict[str, Any], bytes]:
     """Length, make and loudness, from decoding all of it."""
-    with _open(data, media_type) as container:
-        stream = _stream(container)
+    with open_sound(data, media_type) as container:
+        stream = sound_stream(container)
         context = stream.codec_context
-        loudness = _Loudness()
-        length = _Length(most_seconds)
+        loudness, ear = _Loudness(), Ear()
+        length = Length(most_seconds)
         quiet = av.AudioResampler(format="s16", layout="mono", rate=_RATE)
-        for frame in _frames(container, stream, length):
+        for frame in frames_of(container, stream, length):
+            ear.hear(frame)  # first: a resampler with nothing to do takes the frame away
             for part in quiet.resample(frame):
                 loudness.hear(bytes(part.planes[0])[: part.samples * 2])
+        ear.close()
         for part in quiet.resample(None):
             loudness.hear(bytes(part.planes[0])[: part.samples * 2])
         if not length.decoded:
@@ -55,6 +61,7 @@ def facts(data: bytes, *, media_type: str, most_seconds: float) -> tuple[dict[st
             "rate": context.sample_rate,
             "channels": context.channels,
             "seconds": round(length.decoded, 3),
+            "speech": round(sum(listen_for_speech(ear.windows).speech) * WINDOW_SECONDS, 2),
             **loudness.summary(),
         }
     return seen, b""
@@ -64,13 +71,13 @@ def convert(data: bytes, *, media_type: str, most_seconds: float, to: str) -> tu
     """The same sound as speech models like it: one channel, 16,000 samples a second."""
     codec, rate = _TARGETS[to]
     out = io.BytesIO()
-    length = _Length(most_seconds)
-    with _open(data, media_type) as source, av.open(out, "w", format=to) as target:
+    length = Length(most_seconds)
+    with open_sound(data, media_type) as source, av.open(out, "w", format=to) as target:
         stream: Any = target.add_stream(codec, rate=rate, layout="mono")
         if to != "wav":
             stream.codec_context.bit_rate = 48_000
         mono = av.AudioResampler(format=stream.codec_context.format, layout="mono", rate=rate)
-        for frame in _frames(source, _stream(source), length):
+        for frame in frames_of(source, sound_stream(source), length):
             for part in mono.resample(frame):
                 target.mux(stream.encode(part))
         for part in mono.resample(None):
@@ -81,7 +88,29 @@ def convert(data: bytes, *, media_type: str, most_seconds: float, to: str) -> tu
     return {"seconds": round(length.decoded, 3)}, out.getvalue()
 
 
-class _Length:
+def voice(data: bytes, *, media_type: str, most_seconds: float, points: int) -> tuple[dict[str, Any], bytes]:
+    """The same sound as platforms want a voice message: Ogg Opus, one channel, 48,000 samples a second, and the shape
+    of its loudness in at most so many points.
+    """
+    out = io.BytesIO()
+    length, loudness = Length(most_seconds), _Loudness(960)
+    with open_sound(data, media_type) as source, av.open(out, "w", format="ogg") as target:
+        stream: Any = target.add_stream("libopus", rate=48_000, layout="mono", options={"application": "voip"})
+        stream.codec_context.bit_rate = 32_000
+        mono = av.AudioResampler(format="s16", layout="mono", rate=48_000)
+        for frame in itertools.chain(frames_of(source, sound_stream(source), length), [None]):
+            if frame is not None:
+                frame.pts = None
+            for part in mono.resample(frame):
+                loudness.hear(bytes(part.planes[0])[: part.samples * 2])
+                target.mux(stream.encode(part))
+        target.mux(stream.encode(None))
+    if not length.decoded:
+        raise Refused("damaged")
+    return {"seconds": round(length.decoded, 3), "waveform": loudness.shape(points)}, out.getvalue()
+
+
+class Length:
     """The length so far, by decoded samples and by packets; whichever is longer is held against the limit."""
 
     def __init__(self, most: float) -> None:
@@ -95,20 +124,22 @@ class _Length:
 
 
 class _Loudness:
-    """The loudness of every 20 ms."""
+    """The loudness of every 20 ms, which are `window` samples."""
 
-    def __init__(self) -> None:
+    def __init__(self, window: int = _WINDOW) -> None:
+        self._window = window
         self._rest = b""
         self._squares: list[float] = []  # the mean of each window
         self._peak = 0
 
     def hear(self, samples: bytes) -> None:
         samples = self._rest + samples
-        whole = len(samples) // (2 * _WINDOW) * 2 * _WINDOW
+        size = 2 * self._window
+        whole = len(samples) // size * size
         self._rest = samples[whole:]
-        for at in range(0, whole, 2 * _WINDOW):
-            window = array("h", samples[at : at + 2 * _WINDOW])
-            self._squares.append(sum(map(mul, window, window)) / _WINDOW)
+        for at in range(0, whole, size):
+            window = array("h", samples[at : at + size])
+            self._squares.append(sum(map(mul, window, window)) / self._window)
             self._peak = max(self._peak, max(window), -min(window))
 
     def summary(self) -> dict[str, Any]:
@@ -123,12 +154,20 @@ class _Loudness:
             "peak": _decibels(self._peak),
         }
 
+    def shape(self, points: int) -> list[int]:
+        """The loudness in at most so many points, from 0 to 255 for the loudest of them."""
+        many = max(1, min(points, len(self._squares)))
+        bounds = [number * len(self._squares) // many for number in range(many + 1)]
+        loud = [math.sqrt(max(self._squares[begin:end], default=0.0)) for begin, end in itertools.pairwise(bounds)]
+        most = max(loud) or 1.0
+        return [round(255 * each / most) for each in loud]
+
 
 def _decibels(amplitude: float) -> float | None:
     return round(20 * math.log10(amplitude / 32768), 1) if amplitude else None
 
 
-def _open(data: bytes, media_type: str) -> Any:
+def open_sound(data: bytes, media_type: str) -> Any:
     return av.open(
         io.BytesIO(data),
         mode="r",
@@ -138,7 +177,7 @@ def _open(data: bytes, media_type: str) -> Any:
     )
 
 
-def _stream(container: Any) -> Any:
+def sound_stream(container: Any) -> Any:
     if not container.streams.audio:
         raise Refused("silent")
     stream = container.streams.audio[0]
@@ -146,7 +185,7 @@ def _stream(container: Any) -> Any:
     return stream
 
 
-def _frames(container: Any, stream: Any, length: _Length) -> Iterator[Any]:
+def frames_of(container: Any, stream: Any, length: Length) -> Iterator[Any]:
     """Every decoded frame. A damaged packet is passed over as players do; where nothing more can be read, it ends."""
     damaged = 0
     packets = container.demux(stream)

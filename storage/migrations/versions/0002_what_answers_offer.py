@@ -20,10 +20,13 @@ def _key(*, primary: bool = False) -> list[sa.Column[str]]:
 def upgrade() -> None:
     op.add_column("inbox", sa.Column("person", sa.String(length=256), nullable=False, server_default=""))
     op.add_column("inbox", sa.Column("reserved", sa.BigInteger(), nullable=False, server_default="0"))
-    op.create_index("inbox_person", "inbox", ["platform", "tenant", "person", "received_at"], unique=False)
-    op.create_index("inbox_received", "inbox", ["received_at"], unique=False)
+    op.add_column("inbox", sa.Column("direct", sa.Boolean(), nullable=False, server_default="0"))
+    op.create_index("inbox_person", "inbox", ["platform", "person", "received_at"], unique=False)
+    op.create_index("inbox_tenant", "inbox", ["platform", "tenant", "received_at"], unique=False)
     op.add_column("bills", sa.Column("cached_tokens", sa.Integer(), nullable=False, server_default="0"))
     op.add_column("bills", sa.Column("cost", sa.BigInteger(), nullable=True))
+    op.add_column("bills", sa.Column("direct", sa.Boolean(), nullable=False, server_default="0"))
+    op.create_index("bills_person", "bills", ["platform", "person", "at"], unique=False)
     op.create_index("bills_at", "bills", ["at"], unique=False)
     op.add_column("files", sa.Column("kept", sa.Boolean(), nullable=False, server_default="0"))
     op.add_column("room_messages", sa.Column("buttons", sa.JSON(), nullable=False, server_default="[]"))
@@ -62,6 +65,17 @@ def upgrade() -> None:
         sa.Column("line", sa.Integer(), sa.ForeignKey("lines.id", ondelete="CASCADE"), primary_key=True),
         sa.Column("model", sa.String(length=256), primary_key=True),
         sa.Column("vector", sa.LargeBinary(), nullable=False),
+    )
+    # What was made of a line goes when the line goes or changes, whoever did it and why.
+    op.execute(
+        "CREATE TRIGGER summaries_deleted AFTER DELETE ON lines BEGIN DELETE FROM summaries WHERE "
+        "platform = old.platform AND tenant = old.tenant AND channel = old.channel AND upto >= old.id; END"
+    )
+    op.execute(
+        "CREATE TRIGGER summaries_changed AFTER UPDATE OF text ON lines WHEN old.text <> new.text BEGIN "
+        "DELETE FROM summaries WHERE "
+        "platform = old.platform AND tenant = old.tenant AND channel = old.channel AND upto >= old.id; "
+        "DELETE FROM vectors WHERE line = old.id; END"
     )
 
 

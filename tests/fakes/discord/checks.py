@@ -19,6 +19,7 @@ _CREATE = {
 }  # fmt: skip
 _EDIT = {"content", "embeds", "flags", "allowed_mentions", "components", "attachments", "sticker_ids", "tts"}
 _RESPONSE = {"content", "tts", "embeds", "allowed_mentions", "flags", "components", "attachments", "poll"}
+_WEBHOOK = _RESPONSE | {"avatar_url", "username", "thread_name", "applied_tags"}
 _TYPES: dict[str, tuple[type, ...]] = {
     "content": (str, type(None)),
     "nonce": (str, int, type(None)),
@@ -44,11 +45,17 @@ def length(text: str) -> int:
 
 
 def check_message(
-    body: Json, uploads: list[Upload], guild: Guild | None, *, editing: bool = False, responding: bool = False
+    body: Json,
+    uploads: list[Upload],
+    guild: Guild | None,
+    *,
+    editing: bool = False,
+    responding: bool = False,
+    webhook: bool = False,
 ) -> None:
     """Raise what Discord would answer to this body."""
     problems: Problems = {}
-    known = _RESPONSE if responding else _EDIT if editing else _CREATE
+    known = _WEBHOOK if webhook else _RESPONSE if responding else _EDIT if editing else _CREATE
     for key, value in body.items():
         if key not in known:
             problems[key] = ("UNKNOWN_FIELD", "This field is not known here")
@@ -66,10 +73,11 @@ def check_message(
         problems["content"] = ("STRING_TYPE_CONVERT", "Could not interpret as string.")
     if isinstance(body.get("nonce"), str) and len(body["nonce"]) > 25:
         problems["nonce"] = ("NONCE_TYPE_TOO_LONG", "Must be 25 or fewer in length.")
-    if int(body.get("flags") or 0) & ~int(_SETTABLE | (Flag.EPHEMERAL if responding else NO_FLAG)):
+    if int(body.get("flags") or 0) & ~int(_SETTABLE | (Flag.EPHEMERAL if responding or webhook else NO_FLAG)):
         problems["flags"] = ("BASE_TYPE_BAD", "These flags cannot be set")
     problems |= _mentions(body.get("allowed_mentions"))
     problems |= _attachments(body.get("attachments"), uploads, editing=editing)
+    problems |= check_rows(body.get("components"))
     if problems:
         raise invalid_form(problems)
     _uploads(uploads, guild)
@@ -119,3 +127,82 @@ def _uploads(uploads: list[Upload], guild: Guild | None) -> None:
     sizes = [len(upload[3]) for upload in uploads]
     if any(size > most for size in sizes) or sum(sizes) > max(most, MOST_BYTES):
         raise too_large()
+
+
+def check_rows(components: list[Json] | None) -> Problems:
+    """What is wrong with the buttons and lists below a message."""
+    problems: Problems = {}
+    seen: set[str] = set()
+    if len(components or ()) > 5:
+        return {"components": ("BASE_TYPE_BAD_LENGTH", "Must be between 1 and 5 in length.")}
+    for number, row in enumerate(components or ()):
+        inner = row.get("components") or []
+        if row.get("type") != 1 or not 1 <= len(inner) <= 5 or (any(one["type"] != 2 for one in inner) and inner[1:]):
+            problems[str(number)] = ("COMPONENT_TYPE_INVALID", "A row has up to five buttons, or one list")
+            continue
+        for one in inner:
+            if problem := _component(one, seen):
+                problems[str(number)] = problem
+    return {"components": problems} if problems else {}
+
+
+def _component(one: Json, seen: set[str]) -> Any:
+    custom_id = one.get("custom_id")
+    if not isinstance(custom_id, str) or not 1 <= len(custom_id) <= 100:
+        return {"custom_id": ("BASE_TYPE_BAD_LENGTH", "Must be between 1 and 100 in length.")}
+    if custom_id in seen:
+        return {"custom_id": ("COMPONENT_CUSTOM_ID_DUPLICATED", "Component custom id cannot be duplicated")}
+    seen.add(custom_id)
+    if one["type"] == 2 and not 1 <= length(one.get("label") or "") <= 80:
+        return {"label": ("BASE_TYPE_BAD_LENGTH", "Must be between 1 and 80 in length.")}
+    if one["type"] == 3:
+        return _options(one)
+    return None
+
+
+def _options(one: Json) -> Any:
+    options = one.get("options") or []
+    if not 1 <= len(options) <= 25:
+        return {"options": ("BASE_TYPE_BAD_LENGTH", "Must be between 1 and 25 in length.")}
+    for option in options:
+        if not 1 <= length(option.get("label") or "") <= 100 or len(option.get("description") or "") > 100:
+            return {"options": ("BASE_TYPE_BAD_LENGTH", "Must be between 1 and 100 in length.")}
+    if len({option["value"] for option in options}) < len(options):
+        return {"options": ("SELECT_COMPONENT_OPTION_VALUE_DUPLICATED", "The value is already used")}
+    if sum(bool(option.get("default")) for option in options) > one.get("max_values", 1):
+        return {"options": ("SELECT_COMPONENT_TOO_MANY_DEFAULT_VALUES", "Too many defaults")}
+    return None
+
+
+def check_modal(body: Json) -> None:
+    """Raise what Discord would answer to this dialog."""
+    problems: Problems = {}
+    if not 1 <= length(body.get("title") or "") <= 45:
+        problems["title"] = ("BASE_TYPE_BAD_LENGTH", "Must be between 1 and 45 in length.")
+    if not 1 <= len(body.get("custom_id") or "") <= 100:
+        problems["custom_id"] = ("BASE_TYPE_BAD_LENGTH", "Must be between 1 and 100 in length.")
+    components = body.get("components") or []
+    if not 1 <= len(components) <= 5:
+        problems["components"] = ("BASE_TYPE_BAD_LENGTH", "Must be between 1 and 5 in length.")
+    seen: set[str] = set()
+    for number, label in enumerate(components):
+        one = label.get("component") or {}
+        wrong: Any = None
+        if label.get("type") != 18 or one.get("type") not in (3, 4, 5, 6, 7, 8, 19, 21, 22, 23):
+            wrong = ("COMPONENT_TYPE_INVALID", "Only labels with an input")
+        elif not 1 <= length(label.get("label") or "") <= 45 or length(label.get("description") or "") > 100:
+            wrong = {"label": ("BASE_TYPE_BAD_LENGTH", "Must be between 1 and 45 in length.")}
+        elif one["type"] == 4 and not _fits_text(one):
+            wrong = {"component": ("BASE_TYPE_BAD_LENGTH", "The text does not fit the input")}
+        else:
+            wrong = _component(one, seen)
+        if wrong:
+            problems[str(number)] = wrong
+    if problems:
+        raise invalid_form(problems)
+
+
+def _fits_text(one: Json) -> bool:
+    most = one.get("max_length", 4000)
+    fits = length(one.get("value") or "") <= most and 1 <= most <= 4000 and len(one.get("placeholder") or "") <= 100
+    return fits and one.get("style") in (1, 2)

@@ -83,7 +83,7 @@ class Front:
         self._router = router
 
     async def serve(self, request: web.Request) -> web.StreamResponse:
-        if request.path.startswith("/attachments/"):
+        if request.path.startswith(("/attachments/", "/ephemeral-attachments/")):
             return await self._download(request)
         if not request.path.startswith(f"{PREFIX}/"):
             return web.json_response({"message": "404: Not Found", "code": 0}, status=404)
@@ -113,7 +113,7 @@ class Front:
         return self._finish(call, status, body, headers)
 
     async def _answer(self, call: Call, headers: dict[str, str]) -> Answer:
-        if not call.path.startswith("/interactions/"):  # those carry their own token in the path
+        if not call.path.startswith(("/interactions/", "/webhooks/")):  # those carry their own token in the path
             if call.headers.get("Authorization") != f"Bot {self._discord.token}":
                 raise errors.unauthorized()
             if not call.headers.get("User-Agent", "").startswith("DiscordBot ("):

@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from tests.fakes.discord import errors
+from tests.fakes.discord.answers import Answers
 from tests.fakes.discord.checks import MOST_FILES, check_message, length
 from tests.fakes.discord.rest import Answer, Call, Router, unquoted
 from tests.fakes.discord.rights import NO_PERMISSION, Permission
@@ -51,7 +52,7 @@ class Routes:
         add("PUT", f"{reaction}/@me", self.react, "reaction")
         add("DELETE", f"{reaction}/@me", self.unreact, "reaction")
         add("GET", reaction, self.reactions)
-        add("POST", "/interactions/{interaction}/{token}/callback", self.respond)
+        Answers(self._discord, self).add_to(router)
         return router
 
     # Finding what a path names, with the permissions it takes
@@ -163,13 +164,13 @@ class Routes:
             content,
             type=19 if reply_to else 0,
             flags=Flag(body.get("flags") or 0),
-            files=self._uploaded(call),
+            files=self.uploaded(call),
             reply_to=reply_to,
             nonce=nonce,
             components=body.get("components") or [],
             embeds=body.get("embeds") or [],
         )
-        self._mark_mentions(post, body)
+        self.mark_mentions(post, body)
         if nonce is not None:
             self._by_nonce[str(nonce)] = post
         if room.archived:
@@ -203,7 +204,7 @@ class Routes:
             return None
         return known
 
-    def _uploaded(self, call: Call) -> list[File]:
+    def uploaded(self, call: Call) -> list[File]:
         described = {str(one["id"]): one for one in (call.json.get("attachments") or [])}
         files = []
         for field, filename, content_type, content in call.files:
@@ -214,7 +215,7 @@ class Routes:
             files.append(File(name, content_type, content, one.get("description"), one.get("duration_secs")))
         return files
 
-    def _mark_mentions(self, post: Post, body: Json) -> None:
+    def mark_mentions(self, post: Post, body: Json) -> None:
         allowed = body.get("allowed_mentions")
         people = self._discord.people.values()
         post.mentions, post.mention_roles, post.mention_everyone = pinged(
@@ -239,7 +240,7 @@ class Routes:
         if body.get("attachments") is not None:
             keep = {str(one["id"]) for one in body["attachments"]}
             kept = [file for file in post.files if file.id in keep]
-        files = kept + self._uploaded(call)
+        files = kept + self.uploaded(call)
         if not (content or files or post.embeds or post.components):
             raise errors.empty_message()
         if len(files) > MOST_FILES:
@@ -250,7 +251,7 @@ class Routes:
         if "flags" in body:
             post.flags = Flag(body["flags"] or 0)
         post.content = content
-        self._mark_mentions(post, body)
+        self.mark_mentions(post, body)
         await self._discord.change_text(post, content)
         return 200, self._discord.shown_to_bot(post)
 
@@ -310,24 +311,6 @@ class Routes:
             post = Post(thread, self._discord.bot, message.get("content") or "", id=thread.id)
             await self._discord.publish_post(post)
         return 201, thread.payload()
-
-    # Buttons
-
-    async def respond(self, call: Call, match: Match) -> Answer:
-        press = self._discord.presses.get(match["interaction"])
-        if press is None or press.token != match["token"]:
-            raise errors.ApiError(404, 10062, "Unknown interaction")
-        if press.response is not None:
-            raise errors.ApiError(400, 40060, "Interaction has already been acknowledged.")
-        body = call.json if isinstance(call.json, dict) else {}
-        if body.get("type") not in (4, 5, 6, 7, 9):
-            raise errors.invalid_form({"type": ("BASE_TYPE_CHOICES", "Value must be one of (4, 5, 6, 7, 9).")})
-        if body["type"] == 4:
-            check_message(body.get("data") or {}, call.files, press.post.room.guild, responding=True)
-        press.response = body
-        if call.query.get("with_response") not in ("1", "true"):
-            return 204, None
-        return 200, {"interaction": {"id": press.id, "type": 3, "response_message_ephemeral": True}}
 
 
 def _guess(name: str) -> str:

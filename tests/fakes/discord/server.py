@@ -15,21 +15,22 @@ from typing import Any, TypeVar
 from aiohttp import web
 
 from tests.fakes.discord.checks import MOST_CHARACTERS, length
+from tests.fakes.discord.doing import Doing
 from tests.fakes.discord.faults import Fault, Faults
 from tests.fakes.discord.gateway import EVERY_INTENT, NO_INTENT, Intent
 from tests.fakes.discord.limits import Limits
 from tests.fakes.discord.rest import PREFIX, Call, Front
 from tests.fakes.discord.rights import NO_PERMISSION, Permission
 from tests.fakes.discord.routes import Routes
-from tests.fakes.discord.stage import Stage, guild_id
-from tests.fakes.discord.world import NO_FLAG, File, Flag, Guild, Json, Kind, Post, Press, Room, User, snowflake
+from tests.fakes.discord.stage import guild_id
+from tests.fakes.discord.world import NO_FLAG, File, Flag, Guild, Json, Kind, Post, Room, User, snowflake
 from tests.fakes.discord.writing import pinged
 
 T = TypeVar("T")
 Given = tuple[str, str, bytes]  # file name, content type, bytes
 
 
-class FakeDiscord(Stage):
+class FakeDiscord(Doing):
     """A Discord with one bot in it, on a free port of 127.0.0.1.
 
     `message_content` switches the privileged intent on in the bot's settings; without it a client that asks for it is
@@ -84,7 +85,12 @@ class FakeDiscord(Stage):
         It is held against Discord's own description of its interface.
         """
         if folder := os.environ.get("RECORD_CALLS"):
-            calls = [call for call in self.calls if "discord.py" in call.headers.get("User-Agent", "")]
+            own = ("/webhooks/", "/interactions/")  # those discord.py makes without its name
+            calls = [
+                call
+                for call in self.calls
+                if "discord.py" in call.headers.get("User-Agent", "") or call.path.startswith(own)
+            ]
             with (Path(folder) / f"discord-{os.getpid()}.jsonl").open("a") as record:
                 record.writelines(call.line() + "\n" for call in calls)
 
@@ -191,17 +197,6 @@ class FakeDiscord(Stage):
             Intent.DIRECT_MESSAGE_REACTIONS,
             data,
         )
-
-    async def press(self, post: Post, person: User, label: str) -> Press:
-        """Somebody presses the button with this label below a message of the bot."""
-        buttons = {one.get("label"): one for row in post.components for one in row.get("components", ())}
-        assert label in buttons, f"there is no button {label!r} but {sorted(map(str, buttons))}"
-        press = Press(post, person, buttons[label]["custom_id"])
-        self.presses[press.id] = press
-        await self.gateway.publish(
-            "INTERACTION_CREATE", EVERY_INTENT, post.room.guild, lambda _: self.press_payload(press)
-        )
-        return press
 
     async def open_thread(self, parent: Room, name: str, *, starter: Post | None = None) -> Room:
         thread = Room(Kind.THREAD, name, parent.guild, parent)

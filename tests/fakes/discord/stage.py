@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 from tests.fakes.discord.gateway import Gateway, Intent, Session
 from tests.fakes.discord.rights import NO_PERMISSION, Permission
-from tests.fakes.discord.world import File, Guild, Json, Kind, Post, Press, Role, Room, User, stamp
+from tests.fakes.discord.world import File, Guild, Interaction, Json, Kind, Post, Role, Room, User, stamp
 from tests.fakes.discord.writing import Links, message_payload, without_content
 
 
@@ -21,11 +21,15 @@ class Stage:
         self.shards = shards
         self.heartbeat_interval = heartbeat_interval
         self.bot = User("Parley", bot=True)
+        self.bot.grow_old()
         self.people: dict[str, User] = {self.bot.id: self.bot}
         self.guilds: dict[str, Guild] = {}
         self.rooms: dict[str, Room] = {}
         self.typed: list[Room] = []
-        self.presses: dict[str, Press] = {}
+        self.interactions: dict[str, Interaction] = {}
+        self.commands: list[Json] = []  # that everybody can call
+        self.guild_commands: dict[str, list[Json]] = {}
+        self.loose_files: dict[str, File] = {}  # given with commands: they hang on no message
         self.links = Links()
         self.gateway = Gateway(self)
         self._news = asyncio.Event()
@@ -40,13 +44,20 @@ class Stage:
 
     # Who and what there is. To be set up before the bot comes, or announced with `announce`.
 
-    def person(self, name: str, *, bot: bool = False) -> User:
+    def person(self, name: str, *, bot: bool = False, new: bool = False) -> User:
+        """Somebody; `new` on Discord only on request."""
         user = User(name, bot=bot)
+        if not new:
+            user.grow_old()
         self.people[user.id] = user
         return user
 
-    def guild(self, name: str = "The Harbour", *, owner: User | None = None, tier: int = 0) -> Guild:
-        guild = Guild(name, owner or self.person("Owner"), tier)
+    def guild(
+        self, name: str = "The Harbour", *, owner: User | None = None, tier: int = 0, foreign: bool = False
+    ) -> Guild:
+        guild = Guild(name, owner or self.person("Owner"), tier, foreign=foreign)
+        if foreign:
+            return guild  # the bot knows nothing of it
         own = Role(self.bot.name, of_bot=self.bot.id)
         guild.roles[own.id] = own
         guild.members[self.bot.id] = [own]
@@ -69,6 +80,10 @@ class Stage:
 
     def channel(self, guild: Guild, name: str = "general", *, kind: Kind = Kind.TEXT) -> Room:
         return self._add(Room(kind, name, guild))
+
+    def group(self, name: str = "friends") -> Room:
+        """A group of people among themselves, to which somebody brings the bot along."""
+        return self._add(Room(Kind.GROUP, name))
 
     def thread(self, parent: Room, name: str = "a thread") -> Room:
         return self._add(Room(Kind.THREAD, name, parent.guild, parent))
@@ -195,39 +210,44 @@ class Stage:
         }
 
     def file_at(self, path: str) -> File | None:
+        if path.startswith("/ephemeral-attachments/"):
+            return self.loose_files.get(path.split("/")[3])
         match = re.fullmatch(r"/attachments/(\d+)/(\d+)/([^/]+)", path)
         room = self.rooms.get(match[1]) if match else None
         if room is None or match is None:
             return None
-        for post in room.posts.values():
+        whispered = [post for done in self.interactions.values() for post in done.posts.values() if post.seen_by]
+        for post in (*room.posts.values(), *whispered):
             for file in post.files:
                 if file.id == match[2] and file.filename == match[3] and not post.deleted:
                     return file
         return None
 
-    def press_payload(self, press: Press) -> Json:
-        room, guild = press.post.room, press.post.room.guild
+    def interaction_payload(self, done: Interaction) -> Json:
+        room, guild = done.room, done.room.guild
+        here = guild is not None and not guild.foreign
         shown: Json = {
-            "id": press.id,
+            "id": done.id,
             "application_id": self.bot.id,
-            "type": 3,
-            "token": press.token,
+            "type": done.type,
+            "token": done.token,
             "version": 1,
-            "data": {"component_type": 2, "custom_id": press.custom_id, "id": 2},
-            "message": self.event_payload(press.post),
+            "data": done.data,
             "channel_id": room.id,
-            "channel": room.payload(),
+            "channel": room.payload() | {"permissions": str(int(room.permissions_of(done.person)))},
             "app_permissions": str(int(room.permissions_of(self.bot))),
-            "locale": "en-US",
+            "locale": done.locale,
             "entitlements": [],
-            "authorizing_integration_owners": {"0": guild.id if guild else "0"},
-            "context": 0 if guild else 1,
+            "authorizing_integration_owners": {"0": guild.id if guild else "0"} if here else {"1": done.person.id},
+            "context": 0 if guild else 2 if room.kind is Kind.GROUP else 1,
             "attachment_size_limit": guild.upload_limit if guild else 10 * 1024 * 1024,
         }
+        if done.post is not None:
+            shown["message"] = self.event_payload(done.post)
         if guild is None:
-            return shown | {"user": press.person.payload()}
-        granted = str(int(room.permissions_of(press.person)))
-        member = guild.member_payload(press.person) | {"user": press.person.payload(), "permissions": granted}
+            return shown | {"user": done.person.payload()}
+        granted = str(int(room.permissions_of(done.person)))
+        member = guild.member_payload(done.person) | {"user": done.person.payload(), "permissions": granted}
         partial = {"id": guild.id, "locale": "en-US", "features": []}
         return shown | {"guild_id": guild.id, "guild": partial, "guild_locale": "en-US", "member": member}
 

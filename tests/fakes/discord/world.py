@@ -38,6 +38,7 @@ class Kind(IntEnum):
 
     TEXT = 0
     DM = 1
+    GROUP = 3
     VOICE = 2
     CATEGORY = 4
     NEWS = 5
@@ -57,6 +58,7 @@ class Flag(IntFlag):
     SUPPRESS_EMBEDS = 1 << 2
     HAS_THREAD = 1 << 5
     EPHEMERAL = 1 << 6
+    LOADING = 1 << 7
     SUPPRESS_NOTIFICATIONS = 1 << 12
     IS_VOICE_MESSAGE = 1 << 13
     HAS_SNAPSHOT = 1 << 14
@@ -76,6 +78,10 @@ class User:
     @property
     def mention(self) -> str:
         return f"<@{self.id}>"
+
+    def grow_old(self) -> None:
+        """Let them have been on Discord for years."""
+        self.id = str(int(self.id) - (2 * 365 * 86400 * 1000 << 22))
 
     def payload(self) -> Json:
         return {
@@ -131,6 +137,8 @@ class Guild:
     roles: dict[str, Role] = field(default_factory=dict)
     members: dict[str, list[Role]] = field(default_factory=dict)
     nicknames: dict[str, str] = field(default_factory=dict)
+    foreign: bool = False  # the bot was not invited; somebody brought it along
+    mutes_others: bool = False  # whoever is brought along may only whisper
     timeouts: dict[str, datetime] = field(default_factory=dict)  # until when somebody must be silent
     joined_at: datetime = field(default_factory=lambda: datetime.now(UTC))
 
@@ -227,6 +235,8 @@ class Room:
         """What `user` may do here, as Discord computes it."""
         if self.guild is None or self.guild.owner is user:
             return EVERYTHING
+        if self.guild.foreign and user.bot:
+            return NO_PERMISSION
         roles = self.guild.members.get(user.id, [])
         granted = self.guild.roles[self.guild.id].permissions
         for role in roles:
@@ -248,6 +258,8 @@ class Room:
 
     def payload(self) -> Json:
         last = next(reversed(self.posts), None)
+        if self.kind is Kind.GROUP:
+            return {"id": self.id, "type": 3, "last_message_id": last, "recipients": [], "name": self.name, "flags": 0}
         if self.kind is Kind.DM:
             assert self.recipient
             return {
@@ -351,6 +363,7 @@ class Post:
     edited_at: datetime | None = None
     deleted: bool = False
     reactions: dict[str, list[User]] = field(default_factory=dict)
+    seen_by: User | None = None  # an ephemeral message, for one pair of eyes
     versions: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -358,12 +371,26 @@ class Post:
 
 
 @dataclass(eq=False)
-class Press:
-    """A button that somebody pressed. `response` is what the bot answered to it."""
+class Interaction:
+    """Something that somebody did with the bot: a command, a menu entry, a button, a dialog. `response` is what the
+    bot answered first; `original` the message that it made, or below which the button stood.
+    """
 
-    post: Post
+    room: Room
     person: User
-    custom_id: str
+    type: int
+    data: Json
+    post: Post | None = None  # below which the button was pressed
+    locale: str = "en-US"
     id: str = field(default_factory=snowflake)
-    token: str = field(default_factory=lambda: f"press{snowflake()}")
+    token: str = field(default_factory=lambda: f"token{snowflake()}")
+    began: float = field(default_factory=time.monotonic)
     response: Json | None = None
+    original: Post | None = None
+    posts: dict[str, Post] = field(default_factory=dict)
+    followed: int = 0
+
+    @property
+    def age(self) -> float:
+        """Seconds since it was made."""
+        return time.monotonic() - self.began

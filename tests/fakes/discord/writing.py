@@ -28,7 +28,13 @@ class Links:
         return hmac.new(self._secret, f"{path}?{until}".encode(), hashlib.sha256).hexdigest()
 
     def to(self, room: Room, file: File) -> str:
-        path = f"/attachments/{room.id}/{file.id}/{file.filename}"
+        return self._signed(f"/attachments/{room.id}/{file.id}/{file.filename}")
+
+    def to_loose(self, file: File) -> str:
+        """A file that was given with a command."""
+        return self._signed(f"/ephemeral-attachments/1/{file.id}/{file.filename}")
+
+    def _signed(self, path: str) -> str:
         until = f"{int(time.time()) + 86400:x}"
         return f"{self.base}{path}?ex={until}&is={int(time.time()):x}&hm={self.sign(path, until)}&"
 

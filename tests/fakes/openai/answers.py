@@ -41,7 +41,8 @@ def echo(messages: list[dict[str, Any]]) -> str:
     """The last thing a user said, the number of messages, and the number of pictures if there are any."""
     pictures = pictures_in(messages)
     seen = f", {len(pictures)} pictures" if pictures else ""
-    return f"echo: {last_user_text(messages)} ({len(messages)} messages{seen})"
+    asked = last_user_text(messages).partition("\n\n[Now: ")[0]
+    return f"echo: {asked} ({len(messages)} messages{seen})"
 
 
 def last_user_text(messages: list[dict[str, Any]]) -> str:

@@ -3,13 +3,15 @@
 import { strings } from "./strings.js";
 
 export class Trouble extends Error {
-  constructor(message, status = 0) {
+  constructor(message, status = 0, answer = null) {
     super(message);
     this.status = status;
+    this.answer = answer; // what the server said beside the sentence
   }
 }
 
-const trouble = (status, answer) => new Trouble(status === 401 ? strings.locked : answer?.error || strings.failed(status), status);
+const trouble = (status, answer) =>
+  new Trouble(status === 401 ? strings.locked : answer?.error || strings.failed(status), status, answer);
 
 async function ask(method, path, content) {
   let response;
@@ -37,6 +39,9 @@ export const stop = (room, message) => ask("POST", `${roomPath(room)}/stop`, { m
 export const press = (room, press) => ask("POST", `${roomPath(room)}/press`, press);
 export const messages = (room, before = "") =>
   ask("GET", `${roomPath(room)}/messages${before ? `?before=${before}` : ""}`);
+export const commands = () => ask("GET", "/api/commands");
+export const settings = (room) => ask("GET", `/api/settings?room=${room}`);
+export const choose = (room, skill, chosen) => ask("PUT", "/api/settings", { room, skill, chosen });
 export const fileAddress = (file) => `/api/files/${file.id}`;
 
 // Unlike fetch, this one reports how much of an upload has gone.

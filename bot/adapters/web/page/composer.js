@@ -1,8 +1,9 @@
 // Writing a message: words, files, a voice note. What could not be sent stays, with the reason and another try.
 
 import * as api from "./api.js";
+import { CommandMenu, commandBar, spoken, wordsOf } from "./commands.js";
 import { announce, find, icon, iconButton, make } from "./dom.js";
-import { isPicture, isSound } from "./files.js";
+import { draggedFile, isDragged, isPicture, isSound } from "./files.js";
 import { excerpt, thumbnail, words } from "./quotes.js";
 import { Recorder } from "./recorder.js";
 import { sizeOf, strings } from "./strings.js";
@@ -14,7 +15,7 @@ export class Composer {
   constructor({ target, onsend, onsent, onunsent, onrecording }) {
     Object.assign(this, { target, onsend, onsent, onunsent });
     this.limits = { files: 4, file_bytes: 25 * 1024 * 1024, characters: 32_000 };
-    this.drafts = new Map(); // room → { text, files, replies, id }
+    this.drafts = new Map(); // room → { text, files, replies, chosen, id }
     this.place = "";
     this.busy = false;
     this.text = find("text");
@@ -22,6 +23,7 @@ export class Composer {
     this.chips = find("chips");
     this.problem = find("problem");
     this.input = find("files");
+    this.menu = new CommandMenu({ text: this.text, onpick: (command) => this.command(command), ondismiss: () => this.text.value === "/" && this.fill("") });
     this.recorder = new Recorder({
       onproblem: (sentence) => this.complain(sentence),
       onstate: (recording) => {
@@ -36,6 +38,7 @@ export class Composer {
       this.submit();
     };
     this.text.onkeydown = (event) => {
+      if (!event.isComposing && this.menu.press(event)) return;
       if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
       event.preventDefault();
       this.submit();
@@ -44,7 +47,14 @@ export class Composer {
       this.draft.text = this.text.value;
       this.draft.id = "";
       keep(this.place, this.text.value);
+      this.menu.suggest(this.draft.chosen ? "" : this.text.value);
       this.#fit();
+    };
+    find("slash").onclick = () => {
+      if (this.draft.chosen) this.putBack();
+      this.fill("/");
+      this.focus();
+      this.menu.suggest("/");
     };
     find("attach").onclick = () => this.choose();
     find("record").onclick = () => this.record();
@@ -62,7 +72,7 @@ export class Composer {
   }
 
   get draft() {
-    if (!this.drafts.has(this.place)) this.drafts.set(this.place, { text: kept(this.place), files: [], replies: null, id: "" });
+    if (!this.drafts.has(this.place)) this.drafts.set(this.place, { text: kept(this.place), files: [], replies: null, chosen: null, id: "" });
     return this.drafts.get(this.place);
   }
 
@@ -114,11 +124,30 @@ export class Composer {
     announce(words(this.draft.replies));
   }
 
+  // What there is to call.
+  set commands(commands) {
+    this.menu.commands = commands;
+    find("slash").hidden = !commands.length;
+  }
+
+  // Write what a command asks for.
+  command(command) {
+    Object.assign(this.draft, { chosen: { command, values: {} }, text: "", id: "" });
+    keep(this.place, "");
+    this.problem.hidden = true;
+    this.#draw();
+    if (wordsOf(command)) this.focus();
+    else find("command").querySelector("input, select, button")?.focus();
+    announce(`/${command.name}: ${command.help}`);
+  }
+
   // Take back the last thing that was chosen for the message; false when there was nothing.
   putBack() {
-    if (!this.draft.replies) return false;
-    this.draft.replies = null;
-    this.draft.id = "";
+    const { draft } = this;
+    if (draft.chosen) draft.chosen = null;
+    else if (draft.replies) draft.replies = null;
+    else return false;
+    draft.id = "";
     this.#draw();
     this.focus();
     return true;
@@ -157,8 +186,13 @@ export class Composer {
   async submit() {
     const { draft, place } = this;
     const text = draft.text.trim();
-    const { files, replies } = draft;
-    if (this.busy || (!text && !files.length)) return;
+    const { files, replies, chosen } = draft;
+    if (this.busy || (!text && !files.length && !chosen)) return;
+    if (chosen && !chosen.view.check()) return;
+    if (chosen && !text && wordsOf(chosen.command)?.required) {
+      this.complain(strings.fieldNeeded(wordsOf(chosen.command).description));
+      return;
+    }
     if ([...text].length > this.limits.characters) {
       this.complain(strings.tooLong(this.limits.characters));
       return;
@@ -171,14 +205,18 @@ export class Composer {
     form.append("id", id);
     form.append("text", text);
     if (isNew) form.append("new", "1");
+    if (chosen) {
+      form.append("skill", chosen.command.name);
+      form.append("request", JSON.stringify(chosen.view.values));
+    }
     if (replies) form.append("reply", replies.id);
     for (const { file } of files) form.append("file", file, file.name);
-    Object.assign(draft, { text: "", files: [], replies: null, id: "" });
+    Object.assign(draft, { text: "", files: [], replies: null, chosen: null, id: "" });
     keep(place, "");
     this.busy = true;
     this.problem.hidden = true;
     this.#draw();
-    this.onsend(room, { id, role: "user", text, files: [], replies, at: new Date().toISOString() });
+    this.onsend(room, { id, role: "user", text: chosen ? spoken(chosen, text) : text, files: [], replies, at: new Date().toISOString() });
     try {
       const message = await api.say(room, form, (part) => files.length && this.#progress(part));
       for (const { address } of files) if (address) URL.revokeObjectURL(address);
@@ -192,6 +230,7 @@ export class Composer {
         text: [text, since].filter(Boolean).join("\n"),
         files: [...files, ...draft.files],
         replies: draft.replies ?? replies,
+        chosen: draft.chosen ?? chosen,
         id: since || draft.files.length ? "" : id,
       });
       keep(place, draft.text);
@@ -222,11 +261,23 @@ export class Composer {
   #draw() {
     const { draft } = this;
     if (this.text.value !== draft.text) this.text.value = draft.text;
+    this.menu.close();
+    this.#drawCommand();
     this.#drawReply();
     this.chips.hidden = !draft.files.length;
     this.chips.replaceChildren(...draft.files.map((each) => this.#chip(each)));
     this.form.classList.toggle("busy", this.busy);
     this.#fit();
+  }
+
+  #drawCommand() {
+    const { chosen } = this.draft;
+    const place = find("command");
+    place.hidden = !chosen;
+    place.replaceChildren(chosen ? commandBar(chosen, () => (this.draft.id = ""), () => this.putBack()) : "");
+    const words = chosen && wordsOf(chosen.command);
+    this.text.hidden = Boolean(chosen) && !words;
+    this.text.placeholder = words ? words.description : strings.placeholder;
   }
 
   #drawReply() {
@@ -267,13 +318,21 @@ export class Composer {
     this.text.style.height = "auto";
     this.text.style.height = `${Math.min(this.text.scrollHeight, TALLEST)}px`;
     this.text.style.overflowY = this.text.scrollHeight > TALLEST ? "auto" : "hidden";
-    find("send").disabled = this.busy || !(this.draft.text.trim() || this.draft.files.length);
+    find("send").disabled = this.busy || !(this.draft.text.trim() || this.draft.files.length || this.draft.chosen);
+  }
+
+  async #takeDragged(transfer) {
+    try {
+      this.attach([await draggedFile(transfer)]);
+    } catch (error) {
+      this.complain(error.message);
+    }
   }
 
   #watchDrops() {
     const curtain = find("drop");
     let depth = 0; // enter and leave come for every element on the way
-    const carries = (event) => event.dataTransfer?.types.includes("Files");
+    const carries = (event) => event.dataTransfer?.types.includes("Files") || isDragged(event.dataTransfer);
     addEventListener("dragenter", (event) => {
       if (!carries(event)) return;
       event.preventDefault();
@@ -291,7 +350,12 @@ export class Composer {
       event.preventDefault();
       depth = 0;
       curtain.hidden = true;
-      this.attach([...event.dataTransfer.files]);
+      if (isDragged(event.dataTransfer)) this.#takeDragged(event.dataTransfer);
+      else this.attach([...event.dataTransfer.files]);
+    });
+    addEventListener("dragend", () => {
+      depth = 0;
+      curtain.hidden = true;
     });
   }
 }

@@ -8,7 +8,7 @@ export const find = (id) => document.getElementById(id);
 export function make(what, properties = {}, ...children) {
   const [tag, ...classes] = what.split(".");
   const element = document.createElement(tag);
-  element.classList.add(...classes);
+  if (classes.length) element.classList.add(...classes);
   for (const [name, value] of Object.entries(properties)) {
     if (name in element && !name.startsWith("aria")) element[name] = value;
     else if (value !== false && value !== undefined) element.setAttribute(name, value === true ? "" : value);

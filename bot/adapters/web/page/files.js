@@ -7,6 +7,18 @@ import { lengthOf, sizeOf, strings } from "./strings.js";
 const PICTURES = /^image\/(png|jpeg|gif|webp|avif|bmp)$/;
 const SOUNDS = /^audio\/(ogg|mpeg|mp4|wav|webm|flac|aac)$/;
 
+const DRAGGED = "application/x-parley-file"; // a picture of this page on its way to the message box
+
+export const isDragged = (transfer) => transfer?.types.includes(DRAGGED) ?? false;
+
+// The file that was dragged here from a message.
+export async function draggedFile(transfer) {
+  const file = JSON.parse(transfer.getData(DRAGGED));
+  const response = await fetch(fileAddress(file));
+  if (!response.ok) throw new Error(strings.fileGone(file.name));
+  return new File([await response.blob()], file.name, { type: file.type });
+}
+
 export const isPicture = (type) => PICTURES.test(type);
 export const isSound = (type) => SOUNDS.test(type);
 
@@ -16,23 +28,27 @@ export function fileList(files) {
 }
 
 // The files of a growing answer take the place of those before them. A picture does so once it can be seen.
-export function showFiles(list, files) {
+export function showFiles(list, files, finished) {
   const old = [...list.children];
   files.forEach((file, index) => {
     const fresh = fileElement(file);
     const before = old[index];
     if (!before) list.append(fresh);
-    else if (before.dataset.file !== file.id) replace(before, fresh);
+    else if (before.dataset.file !== file.id) replace(before, fresh, finished && file);
   });
   for (const each of old.slice(files.length)) each.remove();
 }
 
-async function replace(before, fresh) {
+async function replace(before, fresh, finished) {
   const image = fresh.querySelector("img");
   before.dataset.file = fresh.dataset.file;
   if (image && before.matches(".picture")) {
     image.onerror = null;
-    if (!(await image.decode().then(() => true, () => false))) return; // an unfinished one that is gone already
+    if (!(await image.decode().then(() => true, () => false))) {
+      // An unfinished one may be gone already; what cannot be shown for good can still be saved.
+      if (finished) before.replaceWith(fileElement({ ...finished, type: "" }));
+      return;
+    }
   }
   if (before.dataset.file !== fresh.dataset.file) return; // yet another has taken its place
   const focused = before === document.activeElement;
@@ -61,12 +77,17 @@ function elementOf(file, address) {
 
 function picture(address, file) {
   const alt = file.alt || file.name || strings.picture;
-  const image = make("img", { src: address, alt, decoding: "async" });
+  const image = make("img", { src: address, alt, decoding: "async", draggable: false });
   const button = make(
     "button.picture",
-    { type: "button", "aria-label": strings.enlarge(alt), onclick: () => enlarge(address, alt, file.name) },
+    { type: "button", draggable: true, "aria-label": strings.enlarge(alt), onclick: () => enlarge(address, alt, file.name) },
     image,
   );
+  button.ondragstart = (event) => {
+    event.dataTransfer.effectAllowed = "copy";
+    event.dataTransfer.setData(DRAGGED, JSON.stringify({ id: file.id, name: file.name, type: file.type }));
+    event.dataTransfer.setDragImage(image, 20, 20);
+  };
   // What cannot be shown can still be saved.
   image.onerror = () => button.replaceWith(fileElement({ ...file, type: "" }));
   return button;
@@ -84,7 +105,9 @@ function enlarge(address, alt, name) {
       iconButton("close", strings.close, () => viewer.close()),
     ),
   );
-  viewer.onclick = (event) => event.target === viewer && viewer.close();
+  viewer.onclick = (event) => {
+    if (event.target === viewer) viewer.close();
+  };
   viewer.showModal();
   viewer.querySelector("button").focus();
 }

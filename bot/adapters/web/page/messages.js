@@ -10,9 +10,10 @@ const calm = matchMedia("(prefers-reduced-motion: reduce)");
 const NEAR = 96; // pixels from the end within which the page follows a growing answer
 
 export class Messages {
-  // `onpress(message, action, words)` presses a button below an answer, `onreply(message)` begins a reply.
-  constructor({ onpress, onreply }) {
-    Object.assign(this, { onpress, onreply });
+  // `onpress(message, action, words)` presses a button below an answer, `onreply(message)` begins a reply, and
+  // `onfind(id)` shows a message that may not be loaded.
+  constructor({ onpress, onreply, onfind }) {
+    Object.assign(this, { onpress, onreply, onfind });
     this.list = find("messages");
     this.scroller = find("scroller");
     this.toEnd = find("to-end");
@@ -87,7 +88,7 @@ export class Messages {
     if (event.files) {
       message.files = event.files;
       const list = entry.article.querySelector(".files");
-      if (list && event.files.length) showFiles(list, event.files);
+      if (list && event.files.length) showFiles(list, event.files, !event.running);
       else if (list) list.remove();
       else entry.status.after(fileList(event.files) ?? "");
     }
@@ -121,14 +122,15 @@ export class Messages {
     if (entry) remark(entry.article, sentence);
   }
 
-  // Bring a message into view, and show which one it is.
+  // Bring a message into view, and show which one it is; false when it is not loaded.
   show(id) {
     const entry = this.shown.get(id);
-    if (!entry) return;
+    if (!entry) return false;
     this.following = false;
     entry.article.scrollIntoView({ block: "center", behavior: calm.matches ? "instant" : "smooth" });
     entry.article.classList.remove("found");
     requestAnimationFrame(() => entry.article.classList.add("found"));
+    return true;
   }
 
   remove(id) {
@@ -198,7 +200,7 @@ export class Messages {
       body.append(...words(message.text));
       body.hidden = !message.text;
       if (message.files.length) content.prepend(fileList(message.files));
-      if (message.replies) content.prepend(quoteLine(message.replies, () => this.show(message.replies.id)));
+      if (message.replies) content.prepend(quoteLine(message.replies, () => this.onfind(message.replies.id)));
       const replying = iconButton("reply", strings.reply, () => this.onreply(message));
       content.append(make("div.tail", {}, when(message), replying));
       article.append(content);
@@ -218,7 +220,7 @@ export class Messages {
   #quote(message, above) {
     const question = this.shown.get(message.answers)?.message;
     if (!question || above === question || above?.answers === message.answers) return null;
-    return quoteLine(excerpt(question), () => this.show(question.id));
+    return quoteLine(excerpt(question), () => this.onfind(question.id));
   }
 
   #finish(entry) {

@@ -7,11 +7,11 @@ import { announce, confirm, fillWords, find } from "./dom.js";
 import { Drawer } from "./drawer.js";
 import { Messages } from "./messages.js";
 import { Rooms } from "./rooms.js";
+import { SettingsView } from "./settings.js";
 import { listen } from "./socket.js";
 import { strings } from "./strings.js";
 import { drawWelcome } from "./welcome.js";
-
-const TYPING = 5000; // milliseconds for which a sign of typing holds
+import { Work } from "./work.js";
 
 // The key is in a cookie by now; an address that is shown, shared or bookmarked should not carry it.
 const address = new URL(location.href);
@@ -23,22 +23,29 @@ if (address.searchParams.has("token")) {
 fillWords();
 
 const drawer = new Drawer();
-const messages = new Messages({ onpress: press, onreply: (message) => composer.reply(message) });
+const messages = new Messages({
+  onpress: (...press) => work.press(...press),
+  onreply: (message) => composer.reply(message),
+  onfind: bring,
+});
 const rooms = new Rooms({ onrename: rename, onremove: remove });
 const composer = new Composer({
   target: () => ({ room: current, isNew: !rooms.rooms.has(current) }),
   onsend: shownAtOnce,
   onsent: sent,
   onunsent: unsent,
-  onrecording: () => showWork(),
+  onrecording: () => work.show(),
+});
+const work = new Work({ room: () => current, messages, composer, reload: load });
+
+new SettingsView({
+  place: () => (rooms.rooms.has(current) ? { id: current, title: rooms.title(current) } : null),
 });
 
 let current = ""; // the id of the open room, which the server knows once something was said in it
 let loading = null; // what happened in the open room while it was being loaded
 let held = null; // what happened anywhere while everything was being loaded
 let status = null;
-const waiting = new Map(); // room → what has no answer yet: its id, and the message below which the answer comes
-const typing = new Map(); // room → timer
 let started = false; // whether everything was loaded once
 let unseen = 0; // answers that came while nobody looked
 
@@ -86,8 +93,7 @@ async function load() {
     loading = null;
     rooms.put(answer.room);
     messages.load(answer.messages, answer.more);
-    const known = new Set(answer.messages.map((message) => message.answers));
-    if (known.has(waiting.get(id)?.below)) waiting.delete(id);
+    work.loaded(id, answer.messages);
     for (const event of missed) if (event.number > answer.number) happen(event);
   } catch (trouble) {
     if (loading !== missed) return;
@@ -104,7 +110,7 @@ function arrived() {
   find("title").textContent = title || strings.untitled;
   showTitle();
   showWelcome();
-  showWork();
+  work.show();
 }
 
 const coarse = matchMedia("(pointer: coarse)"); // where focus would bring up the keyboard
@@ -158,7 +164,7 @@ function shownAtOnce(room, message) {
 
 function sent(room, message) {
   if (!rooms.rooms.has(room)) rooms.put({ id: room, title: message.text.slice(0, 48) || strings.voiceNote, at: message.at });
-  if (!messages.all.some((each) => each.answers === message.id)) waiting.set(room, { id: message.id, below: message.id });
+  if (!messages.all.some((each) => each.answers === message.id)) work.asked(room, message.id);
   if (room === current) {
     if (location.hash !== `#/${room}`) {
       history.replaceState(null, "", `#/${room}`);
@@ -204,7 +210,7 @@ function happen(event) {
       if (event.room === current) messages.pressed(event.id, event.buttons);
       break;
     case "typing":
-      heardTyping(event.room);
+      work.sign(event.room);
       break;
   }
 }
@@ -216,27 +222,26 @@ function arrivedTitle() {
 
 function heardMessage({ room, message }) {
   rooms.touch(room, message.at);
-  if (message.answers && waiting.get(room)?.below === message.answers) waiting.delete(room);
-  if (message.role === "assistant") calm(room);
+  work.answered(room, message);
   if (room === current) {
     messages.put(message);
     showWelcome();
-    showWork();
+    work.show();
   }
-  if (message.role === "assistant" && !message.running) answered(room, message.text);
+  if (message.role === "assistant" && !message.running) answered(room, message);
 }
 
 function heardChange(event) {
   if (event.room === current) {
-    if (messages.change(event)) showWork();
+    if (messages.change(event)) work.show();
     else load();
   }
-  if (!event.running) answered(event.room, event.text);
+  if (!event.running) answered(event.room, event);
 }
 
-function answered(room, text) {
+function answered(room, { text, files }) {
   if (room === current) {
-    announce(strings.answered(text));
+    announce(strings.answered([text, ...files.map((file) => file.alt || file.name)].filter(Boolean).join("\n")));
   } else {
     rooms.mark(room);
     announce(strings.answeredElsewhere(rooms.title(room)));
@@ -247,76 +252,24 @@ function answered(room, text) {
   }
 }
 
-function heardTyping(room) {
-  clearTimeout(typing.get(room));
-  typing.set(room, setTimeout(() => calm(room), TYPING));
-  showWork();
-}
+// What was said before what is shown
 
-function calm(room) {
-  clearTimeout(typing.get(room));
-  typing.delete(room);
-  showWork();
-}
-
-// Buttons below answers
-
-async function press(message, action, words = "") {
-  const room = current;
-  const id = newId();
-  const verdict = action === "good" || action === "bad";
-  // What comes of it may be told before the press itself is answered.
-  if (action === "regenerate") messages.anew(message.id, true);
-  else if (!verdict) waiting.set(room, { id: `${message.id}~${id}`, below: message.id });
-  showWork();
-  if (waiting.has(room)) messages.goToEnd(true);
-  messages.remark(message.id, "");
-  let said;
+async function loadEarlier() {
+  const first = messages.ordered[0];
   try {
-    said = (await api.press(room, { id, message: message.id, action, words })).said;
-    if (!said && !verdict) return;
-  } catch (trouble) {
-    said = trouble.message;
-  }
-  messages.anew(message.id, false);
-  if (waiting.get(room)?.id === `${message.id}~${id}`) waiting.delete(room);
-  messages.remark(message.id, said);
-  showWork();
-}
-
-// Signs of work, and stopping it
-
-let wasWorking = false;
-
-function showWork() {
-  const running = messages.running;
-  const working = Boolean(running) || waiting.has(current) || typing.has(current);
-  messages.setTyping(working && !running);
-  find("stop").hidden = !working || composer.recorder.active;
-  if (!working) find("stop").disabled = false;
-  if (working && !wasWorking) announce(strings.writing);
-  wasWorking = working;
-}
-
-async function stop() {
-  const question = messages.ordered.findLast((message) => message.role === "user");
-  const id = messages.running?.id ?? waiting.get(current)?.id ?? question?.id;
-  const button = find("stop");
-  if (!id || button.hidden || button.disabled) return;
-  const room = current;
-  button.disabled = true;
-  try {
-    const { stopped } = await api.stop(room, id);
-    if (!stopped) {
-      // It has ended by itself: what the page shows is out of date.
-      waiting.delete(room);
-      if (room === current) await load();
-    }
+    const room = current;
+    const answer = await api.messages(room, first.id);
+    if (room === current) messages.loadEarlier(answer.messages, answer.more);
+    return room === current;
   } catch (trouble) {
     composer.complain(trouble.message);
+    return false;
   }
-  button.disabled = false;
-  composer.focus();
+}
+
+// Show a message that may be far back.
+async function bring(id) {
+  while (!messages.show(id) && !messages.earlier.hidden && (await loadEarlier()));
 }
 
 // The first screen
@@ -336,6 +289,7 @@ async function loadStatus() {
   } catch {
     find("status-text").textContent = strings.statusUnknown; // the banner says what is wrong
   }
+  composer.commands = await api.commands().then(({ commands }) => commands, () => []);
 }
 
 // Controls and keys
@@ -345,24 +299,14 @@ find("new-room").onclick = () => {
   if (location.hash === "#/new") openNew();
   else location.hash = "#/new";
 };
-find("stop").onclick = stop;
 find("skip").onclick = () => composer.focus();
-messages.earlier.onclick = async () => {
-  const first = messages.ordered[0];
-  try {
-    const room = current;
-    const answer = await api.messages(room, first.id);
-    if (room === current) messages.loadEarlier(answer.messages, answer.more);
-  } catch (trouble) {
-    composer.complain(trouble.message);
-  }
-};
+messages.earlier.onclick = loadEarlier;
 addEventListener("hashchange", follow);
 addEventListener("keydown", (event) => {
   if (event.key !== "Escape" || event.defaultPrevented || document.querySelector("dialog[open], :popover-open")) return;
   if (drawer.open) drawer.close();
   else if (composer.recorder.active) composer.recorder.cancel();
-  else if (!composer.putBack()) stop();
+  else if (!composer.putBack()) work.stop();
 });
 document.addEventListener("visibilitychange", () => {
   if (document.hidden) return;

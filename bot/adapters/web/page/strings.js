@@ -103,9 +103,35 @@ export const strings = {
   caution: "Answers come from a language model and can be wrong. Check what matters.",
   tooMany: (most) => `A message may carry ${most} files. Send the others with the next one.`,
   tooLarge: (name, most) => `“${name}” is too large: a file may have ${most}.`,
+  fileGone: (name) => `“${name}” is not there any more.`,
   emptyFile: (name) => `“${name}” is empty. Choose another file.`,
   tooLong: (most) => `A message may have ${number.format(most)} characters. Attach the rest as a file.`,
   notStopped: "There was nothing left to stop.",
+
+  // Commands
+  command: "Commands",
+  commands: "Commands",
+  commandsFound: (number) => (number === 1 ? "One command. Enter takes it." : `${number} commands. Arrow keys choose, Enter takes one.`),
+  commandAsked: (name) => `What “${name}” asks for`,
+  dropCommand: (name) => `Do without “${name}”`,
+  yesNo: (yes) => (yes ? "yes" : "no"),
+
+  // Forms
+  fieldName: (name) => sentenceCase(name.replaceAll(/[_-]/g, " ")),
+  choiceName: (name) => sentenceCase(name),
+  fieldNeeded: (description) => `Please fill this in: ${description}.`,
+  wrongNumber: (whole, least, most) =>
+    `This has to be ${whole ? "a whole number" : "a number"}${least === null ? "" : ` from ${least}`}${most === null ? "" : ` to ${most}`}.`,
+
+  // Settings
+  settings: "Settings",
+  scope: "What these settings are for",
+  everywhere: "All conversations",
+  onlyHere: (title) => `Only “${title}”`,
+  settingsOf: (number) => (number === 1 ? "One setting" : `${number} settings`),
+  skillOn: (name) => `“${name}” can be used`,
+  saveSettings: "Save",
+  settingsSaved: "Saved.",
 
   // Voice notes
   record: "Record a voice note",
@@ -145,6 +171,8 @@ export const strings = {
   },
   version: (version) => `Parley ${version}`,
 };
+
+const sentenceCase = (text) => text.charAt(0).toLocaleUpperCase() + text.slice(1);
 
 const UNITS = ["bytes", "KB", "MB", "GB"];
 
