@@ -75,9 +75,9 @@ async def test_an_entry_on_a_message_opens_a_form_and_asks_about_that_message(
 
     assert opened["task"]["type"] == "continue"
     assert "Look at this fox" in str(opened)
-    assert list(inputs(card_in(opened["task"]))) == ["question"]
+    assert "question" in inputs(card_in(opened["task"]))
     heard = bot.notes.last
-    assert (heard.skill, heard.request, heard.channel.id) == ("describe", {"question": "how old is it?"}, group.id)
+    assert (heard.skill, heard.request["question"], heard.channel.id) == ("describe", "how old is it?", group.id)
     assert (heard.author.id, heard.reply_to) == (ada.aad, "17")
     assert heard.quote is not None
     assert heard.quote.author is not None
@@ -139,9 +139,22 @@ async def test_a_picture_is_drawn_from_the_box_where_one_writes(teams: FakeTeams
     assert [each.text for each in teams.answers(chat)] == ["A fox."]
 
 
+async def test_dialogs_speak_the_language_of_whoever_opens_them(teams: FakeTeams, bot: TeamsBot, ada: Person) -> None:
+    chat = teams.personal(ada)
+    value = {"commandId": "draw", "commandContext": "compose"}
+
+    opened = (await teams.invoke(chat, ada, "composeExtension/fetchTask", value, locale="de-DE")).json
+    data = card_in(opened["task"])["actions"][0]["data"] | {"prompt": "x"}
+    told = await teams.invoke(chat, ada, "composeExtension/submitAction", {"data": data}, locale="de-DE")
+
+    assert inputs(card_in(opened["task"]))["count"]["label"] == "Wie viele Bilder"
+    assert "Die Antwort kommt in dieser Unterhaltung." in told.body
+    assert (bot.notes.last.author.locale, bot.notes.last.author.timezone) == ("de-DE", "Europe/London")
+
+
 async def test_ask_about_this_is_a_conversation_about_the_message(teams: FakeTeams, bot: TeamsBot, ada: Person) -> None:
     chat = teams.personal(ada)
-    value = {"commandId": "ask"} | payload("<p>Nanoseconds</p>")
+    value = {"commandId": "chat"} | payload("<p>Nanoseconds</p>")
 
     opened = (await teams.invoke(chat, ada, "composeExtension/fetchTask", value)).json
     words = next(iter(inputs(card_in(opened["task"]))))

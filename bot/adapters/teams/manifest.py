@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from bot.adapter import AdapterOff
 from bot.adapters.teams.icons import ACCENT
-from bot.adapters.teams.manifest_words import DESCRIPTIONS, LANGUAGES, said
-from bot.adapters.teams.menus import ABOUT
+from bot.adapters.teams.manifest_words import LANGUAGES, said
 from bot.commands import Command
+from bot.translations import translate
 from bot.version import __version__
 
 if TYPE_CHECKING:
@@ -103,16 +103,12 @@ def localized(manifest: Json, language: str) -> Json:
     for number, command in enumerate(manifest["bots"][0]["commandLists"][0]["commands"]):
         place = f"bots[0].commandLists[0].commands[{number}]"
         found[f"{place}.title"] = command["title"]
-        found[f"{place}.description"] = _in(command["title"], language, command["description"])
+        found[f"{place}.description"] = _short(translate(command["description"], language))
     for number, command in enumerate(manifest["composeExtensions"][0]["commands"]):
         place = f"composeExtensions[0].commands[{number}]"
-        found[f"{place}.title"] = said(command["title"], language, command["title"])[:_TITLE]
-        found[f"{place}.description"] = _in(command["id"], language, command["description"])
+        found[f"{place}.title"] = translate(command["title"], language)[:_TITLE]
+        found[f"{place}.description"] = _short(translate(command["description"], language))
     return found
-
-
-def _in(name: str, language: str, otherwise: str) -> str:
-    return DESCRIPTIONS.get(name, {}).get(language, otherwise)[:_HELP]
 
 
 def _spoken(commands: Iterable[Command]) -> Iterable[Json]:
@@ -127,8 +123,6 @@ def _menu(commands: Sequence[Command]) -> Iterable[Json]:
     for command in commands:
         if command.menu:
             yield _entry(command.name, command.menu, command.help, "message")
-    if any(command.name == "chat" and not command.menu for command in commands):
-        yield _entry(ABOUT, "Ask about this", "Ask something about this message.", "message")
     for command in commands:
         if command.name == "draw":
             yield _entry(command.name, command.name.capitalize(), command.help, "compose")

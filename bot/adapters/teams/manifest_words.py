@@ -1,6 +1,6 @@
-"""What the app package says, in the languages it speaks. English is what the skills say of themselves."""
+"""What the app package says of the bot, in the languages it speaks. What the skills say is in `bot/locales`."""
 
-__all__ = ["DESCRIPTIONS", "LANGUAGES", "said"]
+__all__ = ["LANGUAGES", "said"]
 
 LANGUAGES = ("de", "es", "fr")
 
@@ -47,47 +47,9 @@ _WORDS = {
             "ou d'une conversation décident dans ses paramètres de ce qu'il peut y faire. « help » montre tout."
         ),
     },
-    "Describe picture": {"de": "Bild beschreiben", "es": "Describir la imagen", "fr": "Décrire l'image"},
-    "Transcribe": {"de": "Mitschreiben", "es": "Transcribir", "fr": "Transcrire"},
-    "Translate": {"de": "Übersetzen", "es": "Traducir", "fr": "Traduire"},
-    "Ask about this": {"de": "Dazu etwas fragen", "es": "Preguntar sobre esto", "fr": "Poser une question"},
-    "Draw": {"de": "Zeichnen", "es": "Dibujar", "fr": "Dessiner"},
-}
-
-DESCRIPTIONS = {
-    "ask": {
-        "de": "Etwas zu dieser Nachricht fragen.",
-        "es": "Preguntar algo sobre este mensaje.",
-        "fr": "Poser une question sur ce message.",
-    },
-    "describe": {
-        "de": "Ein Bild beschreiben oder eine Frage dazu beantworten.",
-        "es": "Describir una imagen o responder a una pregunta sobre ella.",
-        "fr": "Décrire une image, ou répondre à une question sur elle.",
-    },
-    "draw": {
-        "de": "Ein Bild zeichnen, wie Sie es beschreiben.",
-        "es": "Dibujar lo que describas.",
-        "fr": "Dessiner ce que vous décrivez.",
-    },
-    "help": {
-        "de": "Zeigen, was ich kann.",
-        "es": "Mostrar lo que sé hacer.",
-        "fr": "Montrer ce que je sais faire.",
-    },
-    "transcribe": {
-        "de": "Aufschreiben, was in einer Aufnahme gesagt wird.",
-        "es": "Escribir lo que se dice en una grabación.",
-        "fr": "Écrire ce qui est dit dans un enregistrement.",
-    },
-    "translate": {
-        "de": "In eine andere Sprache übersetzen.",
-        "es": "Traducir a otro idioma.",
-        "fr": "Traduire dans une autre langue.",
-    },
 }
 
 
-def said(what: str, language: str, otherwise: str = "") -> str:
+def said(what: str, language: str) -> str:
     """The words for something in a language."""
-    return _WORDS.get(what, {}).get(language, otherwise)
+    return _WORDS[what][language]

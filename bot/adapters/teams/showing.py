@@ -3,27 +3,31 @@
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from typing import Any
 
+import orjson
 import structlog
 from botbuilder.schema import Activity, ActivityTypes, CardAction, SuggestedActions
 
 from bot.adapter import PostFailed
 from bot.adapters.teams.addresses import Address, Addresses
-from bot.adapters.teams.cards import row
+from bot.adapters.teams.cards import row, table
 from bot.adapters.teams.connector import Refused, Unsent
 from bot.adapters.teams.entities import label
 from bot.adapters.teams.files import Files
-from bot.adapters.teams.markdown import shown
+from bot.adapters.teams.markdown import shown, wide_tables
 from bot.adapters.teams.sending import PATIENCE, PATIENCE_RUNNING, Sending, written
 from bot.adapters.teams.settings import NEW_POST
 from bot.adapters.teams.streams import Ended, Streams
 from bot.messages import Channel, Reply
+from bot.translations import translate
 
 __all__ = ["Showing"]
 
 log = structlog.get_logger(__name__)
 
 _REMEMBERED = 1000
+_LARGEST_TABLES = 10_000  # bytes as UTF-8: half of what a card may have, which is counted as UTF-16
 
 
 class Showing:
@@ -47,6 +51,7 @@ class Showing:
         self._streams = Streams(sending, canceled)
         self._sensitivity = sensitivity
         self._posted: OrderedDict[tuple[str, str], str] = OrderedDict()
+        self._locales: OrderedDict[tuple[str, str, str], str] = OrderedDict()
         self._buttons: OrderedDict[tuple[str, str, str], tuple[str, dict[str, str]]] = OrderedDict()
 
     async def post(self, channel: Channel, reply: Reply, *, answers: str, nonce: str) -> str:
@@ -97,6 +102,13 @@ class Showing:
             if not isinstance(error, Refused) or error.status not in (404, 410):
                 raise await self._sending.failure(error, channel, new=False) from None
 
+    def speaks(self, channel: Channel, locale: str) -> None:
+        """The language in which this conversation was spoken in last."""
+        if self._locales.get(channel.key) != locale:
+            self._locales[channel.key] = locale
+            while len(self._locales) > _REMEMBERED:
+                self._locales.popitem(last=False)
+
     def pressed(self, channel: Channel, words: str) -> tuple[str, str] | None:
         """The (message id, action) of the button that these words name, if the newest answer here has one.
 
@@ -108,7 +120,10 @@ class Showing:
 
     def _offer(self, channel: Channel, message_id: str, reply: Reply) -> None:
         if reply.buttons:
-            self._buttons[channel.key] = (message_id, {each.label.casefold(): each.action for each in reply.buttons})
+            locale = self._locales.get(channel.key, "")
+            labels = {each.label.casefold(): each.action for each in reply.buttons}
+            labels |= {translate(each.label, locale).casefold(): each.action for each in reply.buttons}
+            self._buttons[channel.key] = (message_id, labels)
             self._buttons.move_to_end(channel.key)
             while len(self._buttons) > _REMEMBERED:
                 self._buttons.popitem(last=False)
@@ -188,7 +203,9 @@ class Showing:
         self._offer(channel, message_id, reply)
         if reply.running and not reply.attachments:
             return  # it comes at the end
-        card = None if reply.running else row(reply.buttons, message_id)
+        card = None
+        if not reply.running:
+            card = row(reply.buttons, message_id, self._locales.get(channel.key, ""), _tables(reply.text))
         await self._files.show(channel, address, message_id, reply, card)
 
     async def _text(
@@ -239,6 +256,16 @@ def _text_of(reply: Reply) -> str:
     if reply.attachments:
         return "\n".join(each.alt or each.name for each in reply.attachments)
     return "" if reply.footer.strip() else "…"
+
+
+def _tables(text: str) -> list[dict[str, Any]]:
+    """The tables that are too wide for a text, as far as they fit into a card."""
+    found: list[dict[str, Any]] = []
+    for rows in wide_tables(text):
+        found.append(table(rows))
+        if len(orjson.dumps(found)) > _LARGEST_TABLES:
+            return found[:-1]
+    return found
 
 
 def _shortened(text: str) -> str:
