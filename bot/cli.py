@@ -1,4 +1,4 @@
-"""The command line: run · try · doctor · skills.
+"""The command line: run · try · invite · doctor · models · skills · forget · export.
 
 Nothing heavy is imported before a command needs it, so that `parley --help` answers at once.
 """
@@ -85,11 +85,28 @@ def try_() -> None:
 
 
 @app.command()
+def invite() -> None:
+    """Print the link that adds the bot to a Discord server, with no more rights than it needs."""
+    with _reasons():
+        config = _config()
+        from bot import log
+        from bot.doctor import invitations
+
+        log.configure("critical", secrets=log.secrets_of(config))
+        found = _finish(invitations(config))
+        if wrong := [each.text for each in found if each.mark == "wrong"]:
+            _fail(UPSTREAM if config.discord_token else CONFIGURATION, "\n".join(wrong))
+        print("\n".join(each.text for each in found))
+
+
+@app.command()
 def doctor(
-    teams: Annotated[bool, typer.Option("--teams", help="Look at Microsoft Teams alone.")] = False,
-    endpoint: Annotated[
-        str, typer.Option(help="With --teams: the messaging endpoint, https://…/api/messages, to try it too.")
-    ] = "",
+    discord: Annotated[
+        bool, typer.Option("--discord", help="Ask Discord: intents, commands, permissions in each channel.")
+    ] = False,
+    teams: Annotated[
+        bool, typer.Option("--teams", help="Try Microsoft Teams: sign-in, keys, clock, endpoint.")
+    ] = False,
 ) -> None:
     """Say what is on, what is off, why, and what to do about it.
 
@@ -98,12 +115,36 @@ def doctor(
     with _reasons():
         config = _config()
         from bot import log
-        from bot.doctor import examine, examine_platform, show
+        from bot.doctor import examine, show
 
         log.configure("critical", secrets=log.secrets_of(config))
-        findings = _finish(examine_platform(config, "teams", endpoint) if teams else examine(config))
+        platform = "discord" if discord else "teams" if teams else ""
+        findings = _finish(examine(config, platform=platform))
     if not show(findings):
         raise typer.Exit(1)
+
+
+@app.command()
+def models(
+    test: Annotated[
+        bool, typer.Option("--test", help="Try each with a tiny call, which may cost a cent or two.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for programs.")] = False,
+) -> None:
+    """List which models are used for what, in order, what their servers offer, and what they cost.
+
+    Exits with 78 when something has to be set or corrected, with 69 when a server does not answer or a try fails.
+    """
+    with _reasons():
+        config = _config()
+        from bot import log
+        from bot.modelcheck import look, show
+
+        log.configure("critical", secrets=log.secrets_of(config))
+        report = _finish(look(config, test=test))
+    show(report, as_json=as_json)
+    if report.exit_code:
+        raise typer.Exit(report.exit_code)
 
 
 @app.command()
@@ -115,6 +156,31 @@ def skills() -> None:
 
         log.configure("critical")
         show_skills()
+
+
+@app.command()
+def forget(
+    platform: Annotated[str, typer.Argument(help="discord, teams, web or console")],
+    person: Annotated[str, typer.Argument(help="Their id on that platform")],
+) -> None:
+    """Forget a person: what they said, and what was answered to it. Parley has to be stopped."""
+    with _reasons():
+        from bot.people import forget as forget_person
+
+        lines = _finish(forget_person(_config(), platform, person))
+        print(f"Forgotten: {lines} lines of conversation, and everything else kept of {person} on {platform}.")
+
+
+@app.command()
+def export(
+    platform: Annotated[str, typer.Argument(help="discord, teams, web or console")],
+    person: Annotated[str, typer.Argument(help="Their id on that platform")],
+) -> None:
+    """Print everything kept of a person, as JSON. Parley has to be stopped."""
+    with _reasons():
+        from bot.people import export as export_person
+
+        print(_finish(export_person(_config(), platform, person)))
 
 
 teams_commands = typer.Typer(no_args_is_help=True, help="What Microsoft Teams needs besides a running Parley.")

@@ -18,7 +18,7 @@ from storage import InUse, StorageError, open_store
 if TYPE_CHECKING:
     from bot.config import Config
 
-__all__ = ["Finding", "examine", "examine_platform", "show"]
+__all__ = ["Finding", "examine", "invitations", "show"]
 
 _SECONDS = 10.0  # for a server to say something
 _DISCORD = "https://discord.com/api/v10"
@@ -33,8 +33,13 @@ class Finding:
     text: str
 
 
-async def examine(config: "Config") -> list[Finding]:
-    """Look at everything, change nothing but what a start would create too. A Parley that runs is not disturbed."""
+async def examine(config: "Config", *, platform: str = "") -> list[Finding]:
+    """Look at everything, change nothing but what a start would create too. A Parley that runs is not disturbed.
+
+    With `platform`, look at that one only, and closely.
+    """
+    if platform:
+        return await _closely(config, platform)
     found = [_python(), _folder(config)]
     if found[-1].mark == "wrong":
         return found  # nothing else can be tried without it
@@ -125,6 +130,45 @@ async def _parts(config: "Config") -> list[Finding]:
     return [_part(config, what, on, text) for what, on, text in rows]
 
 
+async def _closely(config: "Config", platform: str) -> list[Finding]:
+    """What a platform itself says of the bot."""
+    from bot.app import Parley
+    from bot.commands import commands_of
+
+    with tempfile.TemporaryDirectory() as folder:
+        database = f"sqlite:///{Path(folder) / 'doctor.db'}"
+        parley = await Parley.open(config.model_copy(update={"database_url": database}), only=(platform,))
+        try:
+            if platform in parley.off:
+                return [Finding("wrong", platform, parley.off[platform])]
+            adapter = parley.adapters[0]
+            adapter.commands = commands_of(found.skill for found in parley.skills if found.skill is not None)
+            seen = await adapter.examine()
+        finally:
+            await parley.close()
+    return [Finding("on" if each.well else "wrong", each.what, each.text) for each in seen]
+
+
+async def invitations(config: "Config") -> list[Finding]:
+    """Where the bot is added to communities, for each platform that has such an address."""
+    from bot.app import Parley
+
+    with tempfile.TemporaryDirectory() as folder:
+        database = f"sqlite:///{Path(folder) / 'doctor.db'}"
+        parley = await Parley.open(config.model_copy(update={"database_url": database}), only=("discord",))
+        try:
+            found = [Finding("wrong", name, why) for name, why in parley.off.items()]
+            for adapter in parley.adapters:
+                try:
+                    found.append(Finding("on", adapter.name, await adapter.invite()))
+                except Exception as error:  # noqa: BLE001 - whatever its library raises, the bot cannot sign in
+                    text = f"the bot cannot sign in ({type(error).__name__}). `parley doctor` says more."
+                    found.append(Finding("wrong", adapter.name, text))
+        finally:
+            await parley.close()
+    return found
+
+
 def _part(config: "Config", what: str, on: bool, text: str) -> Finding:
     if on:
         text = "served at this address" if text.startswith("http://") else text
@@ -154,20 +198,21 @@ async def _servers(config: "Config") -> list[Finding]:
     key = config.openai_api_key.get_secret_value() if config.openai_api_key else ""
     if config.openai_base_url or key:
         profile = profile_for(config.openai_base_url, keyed=bool(key)) if config.openai_base_url else PROFILES["openai"]
-        asking.append(_model_server(profile.label, profile.base_url, key))
+        asking.append(_model_server(config, profile.label, profile.base_url, key))
     if config.hf_token:
         profile = PROFILES["huggingface"]
-        asking.append(_model_server(profile.label, profile.base_url, config.hf_token.get_secret_value()))
+        asking.append(_model_server(config, profile.label, profile.base_url, config.hf_token.get_secret_value()))
     if config.discord_token:
         asking.append(_discord(config))
     found = list(await asyncio.gather(*asking))
-    if _is_wanted(config, "teams") and not config.teams_anonymous:
-        found += await examine_platform(config, "teams")
+    if config.teams_app_id and (config.teams_app_password or config.teams_certificate or config.teams_managed_identity):
+        found += await _closely(config, "teams")
     return found
 
 
-async def _model_server(label: str, base_url: str, key: str) -> Finding:
+async def _model_server(config: "Config", label: str, base_url: str, key: str) -> Finding:
     from bot.models.listing import list_models
+    from bot.models.profiles import OFFICIAL
 
     try:
         listed = await list_models(base_url, key, _SECONDS)
@@ -178,7 +223,15 @@ async def _model_server(label: str, base_url: str, key: str) -> Finding:
     except OSError:
         text = f"{label} does not answer at {base_url}. Start it, or correct OPENAI_BASE_URL."
         return Finding("wrong", "model server", text)
-    return Finding("on", "model server", f"{label} answers and lists {len(listed)} model(s)")
+    roles = ("chat", "vision", "image", "speech", "voice", "embed", "moderate")
+    named = {name.removeprefix("openai:") for role in roles for name in getattr(config, f"{role}_model")}
+    ending = [
+        f"{each.id} ends on {each.shutdown}"
+        for each in listed
+        if each.shutdown and each.id in named | {*OFFICIAL.values()}
+    ]
+    told = "".join(f"; {each}" for each in ending)
+    return Finding("on", "model server", f"{label} answers and lists {len(listed)} model(s){told}")
 
 
 async def _discord(config: "Config") -> Finding:
@@ -198,13 +251,6 @@ async def _discord(config: "Config") -> Finding:
     except (aiohttp.ClientError, TimeoutError, ValueError) as error:
         status = type(error).__name__
     return Finding("wrong", "discord sign-in", f"Discord cannot be reached ({status}). Look at the network or a proxy.")
-
-
-async def examine_platform(config: "Config", name: str, endpoint: str = "") -> list[Finding]:
-    """What a platform's adapter finds when it tries itself."""
-    from bot.discovery import find_adapters
-
-    return [Finding(*each) for each in await find_adapters()[name]().examine(config, endpoint)]
 
 
 def _session() -> aiohttp.ClientSession:

@@ -3,12 +3,17 @@
 import os
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+import pytest_asyncio
 
 from bot.config import Config, load_config
 from storage import Store, open_store
 from tests.room import Room
+
+if TYPE_CHECKING:
+    from playwright.async_api import Browser
 
 
 @pytest.fixture(autouse=True)
@@ -22,6 +27,15 @@ def _nothing_from_outside(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> No
             monkeypatch.delenv(name)
     monkeypatch.setenv("PARLEY_PROBE", "0")
     monkeypatch.chdir(tmp_path)
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def browser() -> "AsyncIterator[Browser]":
+    """One Chromium for all tests of the page; each opens a window of its own in it."""
+    from tests.browser import chromium
+
+    async with chromium() as browser:
+        yield browser
 
 
 @pytest.fixture

@@ -9,30 +9,24 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Page, Route, expect
 
-from tests.browser import Visit, chromium, find_chromium, visiting
+from tests.browser import Visit, find_chromium, visiting
 from tests.echo_host import Answering, PageServer, serving
 from tests.page_visitor import PNG, visitor
 
 pytestmark = [
     pytest.mark.browser,
-    pytest.mark.asyncio(loop_scope="module"),
+    pytest.mark.asyncio(loop_scope="session"),
     pytest.mark.skipif(find_chromium() is None, reason="there is no Chromium on this machine"),
 ]
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def browser() -> AsyncIterator[Browser]:
-    async with chromium() as browser:
-        yield browser
-
-
-@pytest_asyncio.fixture(loop_scope="module")
+@pytest_asyncio.fixture(loop_scope="session")
 async def server(tmp_path: Path) -> AsyncIterator[PageServer]:
     async with serving(tmp_path / "parley") as server:
         yield server
 
 
-@pytest_asyncio.fixture(loop_scope="module")
+@pytest_asyncio.fixture(loop_scope="session")
 async def visit(browser: Browser, server: PageServer) -> AsyncIterator[Visit]:
     async with visiting(browser, server.address) as visit:
         yield visit
@@ -421,3 +415,7 @@ async def test_a_long_conversation_can_be_followed_back(page: Page, server: Page
     await page.get_by_role("button", name="In reply to “Question 0”").click()
     await expect(page.locator("article.found .body")).to_have_text("Question 0")
     await expect(page.locator("article.found")).to_be_in_viewport()
+    # So does the address of a message.
+    await page.goto(server.adapter.link(first.question.channel, first.question.id))
+    await page.reload()
+    await expect(page.locator("article.found .body")).to_have_text("Question 0")

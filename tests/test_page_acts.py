@@ -7,29 +7,23 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Locator, Page, expect
 
-from tests.browser import Visit, chromium, faint, find_chromium, nameless, sideways, visiting
+from tests.browser import Visit, faint, find_chromium, nameless, sideways, visiting
 from tests.page_bot import PageBot, bot_page
 
 pytestmark = [
     pytest.mark.browser,
-    pytest.mark.asyncio(loop_scope="module"),
+    pytest.mark.asyncio(loop_scope="session"),
     pytest.mark.skipif(find_chromium() is None, reason="there is no Chromium on this machine"),
 ]
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def browser() -> AsyncIterator[Browser]:
-    async with chromium() as browser:
-        yield browser
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def bot(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[PageBot]:
     async with bot_page(tmp_path_factory.mktemp("page") / "parley") as bot:
         yield bot
 
 
-@pytest_asyncio.fixture(loop_scope="module")
+@pytest_asyncio.fixture(loop_scope="session")
 async def visit(browser: Browser, bot: PageBot) -> AsyncIterator[Visit]:
     """A page with a new conversation."""
     bot.model.says = [lambda prompts: f"You said: {prompts[-1].text}"]
@@ -65,7 +59,7 @@ async def test_an_answer_is_given_anew_in_its_place(page: Page, bot: PageBot) ->
     await answer.get_by_role("button", name="Answer anew").press("Enter")  # the keyboard will do
     await expect(answer.locator(".body")).to_have_text("The second answer.")
     await expect(page.locator("article")).to_have_count(2)
-    await expect(answer.get_by_role("button", name="Answer anew")).to_be_visible()
+    await expect(answer.get_by_role("button", name="Answer anew")).to_be_focused()
     await page.reload()
     await expect(page.locator("article.assistant .body")).to_have_text("The second answer.")
 
@@ -156,7 +150,7 @@ async def test_a_reply_quotes_what_it_replies_to(page: Page, bot: PageBot) -> No
     await answered(page)
     asked = bot.model.asked[-1][-1].text
     assert "> My boat is called Nutshell." in asked
-    assert asked.endswith("What was that?")
+    assert "\n\nWhat was that?" in asked
 
 
 async def test_a_command_is_found_filled_in_and_called(page: Page, bot: PageBot) -> None:

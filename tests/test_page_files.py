@@ -13,31 +13,25 @@ from playwright.async_api import Browser, Page, expect
 from bot import UserError
 from bot.media import sniff
 from bot.messages import Attachment
-from tests.browser import Visit, chromium, find_chromium, photograph, visiting
+from tests.browser import Visit, find_chromium, photograph, visiting
 from tests.echo_host import Answering, PageServer, serving
 from tests.page_visitor import WAV
 from tests.sounds import tone, wav
 
 pytestmark = [
     pytest.mark.browser,
-    pytest.mark.asyncio(loop_scope="module"),
+    pytest.mark.asyncio(loop_scope="session"),
     pytest.mark.skipif(find_chromium() is None, reason="there is no Chromium on this machine"),
 ]
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def browser() -> AsyncIterator[Browser]:
-    async with chromium() as browser:
-        yield browser
-
-
-@pytest_asyncio.fixture(loop_scope="module")
+@pytest_asyncio.fixture(loop_scope="session")
 async def server(tmp_path: Path) -> AsyncIterator[PageServer]:
     async with serving(tmp_path / "parley") as server:
         yield server
 
 
-@pytest_asyncio.fixture(loop_scope="module")
+@pytest_asyncio.fixture(loop_scope="session")
 async def visit(browser: Browser, server: PageServer) -> AsyncIterator[Visit]:
     async with visiting(browser, server.address) as visit:
         yield visit

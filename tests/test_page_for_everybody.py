@@ -13,13 +13,13 @@ from playwright.async_api import Browser, Page, expect
 
 from bot import UserError
 from bot.messages import Attachment
-from tests.browser import Visit, chromium, faint, find_chromium, nameless, sideways, visiting
+from tests.browser import Visit, faint, find_chromium, nameless, sideways, visiting
 from tests.echo_host import PageServer, serving
 from tests.page_visitor import WAV
 
 pytestmark = [
     pytest.mark.browser,
-    pytest.mark.asyncio(loop_scope="module"),
+    pytest.mark.asyncio(loop_scope="session"),
     pytest.mark.skipif(find_chromium() is None, reason="there is no Chromium on this machine"),
 ]
 
@@ -47,13 +47,7 @@ and https://a.very.long.example/address/that/goes/on/and/on/and/on?with=many&par
 PHONE = {"viewport": {"width": 360, "height": 640}}
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def browser() -> AsyncIterator[Browser]:
-    async with chromium() as browser:
-        yield browser
-
-
-@pytest_asyncio.fixture(loop_scope="module")
+@pytest_asyncio.fixture(loop_scope="session")
 async def server(tmp_path: Path) -> AsyncIterator[PageServer]:
     async with serving(tmp_path / "parley") as server:
         server.status["practice"] = True

@@ -198,51 +198,53 @@ async def teams() -> AsyncIterator[FakeTeams]:
         yield teams
 
 
-async def found(teams: FakeTeams, endpoint: str = "", **changes: Any) -> dict[str, tuple[str, str]]:
-    findings = await Teams.examine(load_config(**(teams.settings() | changes)), endpoint)
-    return {what: (mark, text) for mark, what, text in findings}
+async def found(teams: FakeTeams, store: Store, **changes: Any) -> dict[str, tuple[bool, str]]:
+    seen = await Teams(load_config(**(teams.settings() | changes)), store).examine()
+    return {each.what: (each.well, each.text) for each in seen}
 
 
 async def test_the_doctor_finds_nothing_wrong_with_what_is_right(teams: FakeTeams, store: Store) -> None:
     async with TeamsBot(teams, store):
-        findings = await found(teams, teams.bot_url)
+        findings = await found(teams, store, teams_endpoint=teams.bot_url)
 
-    assert {mark for mark, _ in findings.values()} == {"on"}
+    assert all(well for well, _ in findings.values())
     assert set(findings) == {"teams settings", "teams sign-in", "clock", "teams keys", "teams endpoint"}
     assert "single tenant, with a secret" in findings["teams settings"][1]
 
 
 @pytest.mark.parametrize("tenant", ["common", "organizations", "not a tenant", "botframework.com"])
-async def test_the_doctor_knows_what_is_no_tenant(tenant: str, teams: FakeTeams) -> None:
-    findings = await found(teams, teams_tenant_id=tenant)
+async def test_the_doctor_knows_what_is_no_tenant(tenant: str, teams: FakeTeams, store: Store) -> None:
+    findings = await found(teams, store, teams_tenant_id=tenant)
 
-    assert findings == {"teams settings": ("wrong", findings["teams settings"][1])}
+    assert findings == {"teams settings": (False, findings["teams settings"][1])}
     assert "Directory (tenant) ID" in findings["teams settings"][1]
 
 
 async def test_the_doctor_says_what_is_wrong_with_the_secret_or_the_certificate(
-    teams: FakeTeams, tmp_path: Path
+    teams: FakeTeams, store: Store, tmp_path: Path
 ) -> None:
     pem(3, tmp_path / "teams.pem")
 
-    secret = await found(teams, teams_app_password="an-id")
-    certificate = await found(teams, teams_app_password=None, teams_certificate=tmp_path / "teams.pem")
+    secret = await found(teams, store, teams_app_password="an-id")
+    certificate = await found(teams, store, teams_app_password=None, teams_certificate=tmp_path / "teams.pem")
 
-    assert secret["teams sign-in"][0] == certificate["teams sign-in"][0] == "wrong"
+    assert not secret["teams sign-in"][0]
+    assert not certificate["teams sign-in"][0]
     assert "the secret's value, not its id" in secret["teams sign-in"][1]
     assert "was not uploaded" in certificate["teams sign-in"][1]
     assert "good for 2" in certificate["teams certificate"][1]
     assert "an-id" not in str(secret)
 
 
-async def test_the_doctor_looks_at_the_clock_the_keys_and_the_address(teams: FakeTeams) -> None:
+async def test_the_doctor_looks_at_the_clock_the_keys_and_the_address(teams: FakeTeams, store: Store) -> None:
     teams.fail(401, path="oauth2", headers={"Date": formatdate(time.time() + 1000)}, body={"error": "x"})
     teams.fail(500, path="openidconfiguration", body={})
 
-    findings = await found(teams, f"{teams.origin}/somewhere")
+    findings = await found(teams, store, teams_endpoint=f"{teams.origin}/somewhere")
 
-    assert findings["clock"][0] == "wrong"
+    assert not findings["clock"][0]
     assert "17 minutes slow" in findings["clock"][1]
-    assert findings["teams keys"][0] == "wrong"
+    assert not findings["teams keys"][0]
     assert "status 404" in findings["teams endpoint"][1]
-    assert (await found(teams, "http://bot.example/api/messages"))["teams endpoint"][0] == "wrong"
+    plain = await found(teams, store, teams_endpoint="http://bot.example/api/messages")
+    assert not plain["teams endpoint"][0]

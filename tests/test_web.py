@@ -202,7 +202,7 @@ async def test_a_request_that_makes_no_sense_is_refused_with_a_sentence(someone:
     async with someone.http.patch(f"/api/rooms/{ROOM}", data=body) as response:
         assert response.status == 400
         assert (await response.json())["error"]
-    async with someone.http.patch(f"/api/rooms/{ROOM}", data=b" " * 20_000) as response:
+    async with someone.http.patch(f"/api/rooms/{ROOM}", data=b" " * 70_000) as response:
         assert response.status == 413
 
 

@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
-from bot import UserError
+from bot import Field, Request, UserError
+from bot.adapters.web.forms import form_facts, known_fields, mistakes
+from bot.forms import fill, form_of
 from bot.messages import Attachment, Button, Message
 from tests.echo_host import Answering, PageServer, serving
 from tests.page_bot import PageBot, bot_page
@@ -228,3 +230,21 @@ async def test_settings_that_make_no_sense_are_refused(owner: Visitor) -> None:
     assert (await choose(owner, skill="never", chosen={}))[0] == 400
     assert (await choose(owner, skill="paint", chosen=[]))[0] == 400
     assert (await choose(owner, room="../x", skill="paint", chosen={}))[0] == 404
+
+
+def test_a_form_reads_back_what_it_can_hold_and_tells_whose_mistake_each_is() -> None:
+    class Held(Request):
+        least: int | None = Field(None, ge=0, description="How few")
+        words: str = Field(..., description="What to say")
+
+    form = form_of(Held)
+    assert form_facts(form)["words"] == "words"
+    given = {"least": None, "words": "a\x00b\u202e", "other": 1, "list": [1]}
+    assert known_fields(form, given) == {"least": None, "words": "ab"}
+    with pytest.raises(UserError) as told:
+        fill(Held, given={"least": -1, "none": 2})
+    assert mistakes(told.value, form) == {
+        "least": "“least” has to be a whole number from 0.",
+        "words": "Please say what “words” should be: What to say.",
+        "": "There is no option “none” here.",
+    }

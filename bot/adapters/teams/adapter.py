@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 from aiohttp import web
 
-from bot.adapter import Adapter, AdapterOff, Host, Limits
+from bot.adapter import Adapter, AdapterOff, Examined, Host, Limits
 from bot.adapters.teams.addresses import Addresses
 from bot.adapters.teams.bearer import Bearer, SignInFailed
 from bot.adapters.teams.connector import Connector
@@ -23,7 +23,6 @@ from bot.messages import Attachment, Channel, Person, Reply
 if TYPE_CHECKING:
     from bot.commands import Command
     from bot.config import Config
-    from bot.printing import Mark
     from storage import Store
 
 __all__ = ["Teams"]
@@ -109,12 +108,6 @@ class Teams(Adapter):
         self._background: set[asyncio.Task[None]] = set()
 
     @classmethod
-    async def examine(cls, config: "Config", endpoint: str = "") -> "Sequence[tuple[Mark, str, str]]":
-        from bot.adapters.teams.examining import examine
-
-        return await examine(config, endpoint)
-
-    @classmethod
     def package(cls, config: "Config", commands: "Sequence[Command]", *, messages: bool = True) -> bytes:
         from bot.adapters.teams.package import package
 
@@ -174,6 +167,11 @@ class Teams(Adapter):
 
     async def typing(self, channel: Channel) -> None:
         await self._showing.typing(channel)
+
+    async def examine(self) -> list[Examined]:
+        from bot.adapters.teams.examining import examine
+
+        return await examine(self.config)
 
     def _tell(self, channel: Channel, text: str, suggestions: tuple[str, ...]) -> None:
         self._start(self._showing.tell(channel, text, suggestions))

@@ -5,23 +5,22 @@ import re
 import time
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import aiohttp
 import orjson
 
-from bot.adapter import AdapterOff
+from bot.adapter import AdapterOff, Examined
 from bot.adapters.teams.credentials import Certificate, Credentials, ManagedIdentity, credentials_of
 from bot.adapters.teams.gate import cloud_root
 from bot.adapters.teams.hosts import parse
 
 if TYPE_CHECKING:
     from bot.config import Config
-    from bot.printing import Mark
 
 __all__ = ["examine"]
 
-_Finding = tuple["Mark", str, str]
+_Finding = tuple[Literal["on", "wrong"], str, str]
 
 _SECONDS = 10.0
 _MOST_CLOCK = 240.0  # Teams' tokens forgive five minutes
@@ -38,8 +37,12 @@ _REFUSALS = {
 }
 
 
-async def examine(config: "Config", endpoint: str = "") -> list[_Finding]:
-    """Try everything without changing anything. `endpoint` is the address that Azure sends messages to."""
+async def examine(config: "Config") -> list[Examined]:
+    """Try everything without changing anything."""
+    return [Examined(what=what, well=mark == "on", text=text) for mark, what, text in await _examine(config)]
+
+
+async def _examine(config: "Config") -> list[_Finding]:
     if config.teams_anonymous and not config.teams_app_id:
         return [("on", "teams", "without credentials, for the Agents Playground on this machine")]
     tenant = config.teams_tenant_id.strip()
@@ -54,8 +57,8 @@ async def examine(config: "Config", endpoint: str = "") -> list[_Finding]:
         found.append(_certificate(credentials))
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=_SECONDS), trust_env=True) as session:
         tried = [_sign_in(session, config, credentials), _keys(session, config)]
-        if endpoint:
-            tried.append(_endpoint(session, endpoint))
+        if config.teams_endpoint:
+            tried.append(_endpoint(session, config.teams_endpoint))
         for each in await asyncio.gather(*tried):
             found += each
     return found

@@ -39,9 +39,13 @@ class Web(Adapter):
     @property
     def greeting(self) -> str:
         """The address that opens the page."""
+        return f"{self._origin}/?token={quote(self._token, safe='')}"
+
+    @property
+    def _origin(self) -> str:
         host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(self.config.host, self.config.host)  # noqa: S104
         host = f"[{host}]" if ":" in host and not host.startswith("[") else host
-        return f"http://{host}:{self.port}/?token={quote(self._token, safe='')}"
+        return f"http://{host}:{self.port}"
 
     def limits(self, channel: Channel) -> Limits:
         return Limits(
@@ -68,6 +72,9 @@ class Web(Adapter):
 
     async def remove(self, channel: Channel, message_id: str) -> None:
         await self._transcript.take_away(message_id)
+
+    def link(self, channel: Channel, message_id: str) -> str:
+        return f"{self._origin}/#/{channel.id}/{message_id}"
 
     async def typing(self, channel: Channel) -> None:
         self._events.mention("typing", room=channel.id)

@@ -10,6 +10,7 @@ from typing import Any
 from bot.commands import Command
 from bot.errors import UserError
 from bot.forms import Form, FormField
+from bot.markup import clean
 
 __all__ = ["command_facts", "form_facts", "known_fields", "mistakes", "spoken"]
 
@@ -46,9 +47,13 @@ def command_facts(command: Command) -> dict[str, Any]:
 
 
 def known_fields(form: Form, given: Mapping[str, Any]) -> dict[str, Any]:
-    """Of what was filled in, the fields that the form has and that hold a plain value."""
+    """Of what was filled in, the fields that the form has and that hold a plain value; texts are cleaned."""
     names = {field.name for field in form.fields}
-    return {name: value for name, value in given.items() if name in names and isinstance(value, str | int | float)}
+    return {
+        name: clean(value) if isinstance(value, str) else value
+        for name, value in given.items()
+        if name in names and isinstance(value, str | int | float | None)
+    }
 
 
 def spoken(command: Command, asked: Mapping[str, Any]) -> str:

@@ -55,12 +55,12 @@ class SettingsRoutes:
         if isinstance(chosen.get("enabled"), bool):
             values["enabled"] = chosen["enabled"]
         host, channel = self._there(), channel_of(room)
-        try:
-            await host.configure(channel, OWNER, name, values, everywhere=not room)
-        except UserError as error:
-            found = mistakes(error, command.settings)
-            return json_answer({"error": found.pop("", ""), "fields": found}, status=422)
-        with refusing("show the settings"):
+        with refusing("change a setting"):
+            try:
+                await host.configure(channel, OWNER, name, values, everywhere=not room)
+            except UserError as error:
+                found = mistakes(error, command.settings)
+                return json_answer({"error": found.pop("", ""), "fields": found}, status=422)
             now = await host.choices(channel)
         return json_answer({"values": dict(now.get(name, {}))})
 

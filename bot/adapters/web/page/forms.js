@@ -66,16 +66,17 @@ class Field {
     if (kind === "bool") return this.control.checked;
     const text = this.control.value.trim();
     if (kind === "choice") return choices.find((each) => String(each) === text);
+    if (!text && this.field.default === null && !this.field.required) return kind === "str" ? text : null; // it may be left out
     if (kind === "int" || kind === "float") return text && Number.isFinite(Number(text)) ? Number(text) : undefined;
     return text || !this.field.required ? text : undefined;
   }
 
   get mistake() {
-    const { kind, required, least, most, description } = this.field;
+    const { kind, least, most, description } = this.field;
     const { control, value } = this;
     if (control.validity?.badInput) return strings.wrongNumber(kind === "int", least, most);
-    if (value === undefined) return required || control.value ? strings.fieldNeeded(description) : "";
-    if (kind === "int" || kind === "float") {
+    if (value === undefined) return strings.fieldNeeded(description);
+    if (value !== null && (kind === "int" || kind === "float")) {
       const wrong = (least !== null && value < least) || (most !== null && value > most) || (kind === "int" && !Number.isInteger(value));
       return wrong ? strings.wrongNumber(kind === "int", least, most) : "";
     }

@@ -106,6 +106,7 @@ export class Messages {
     const entry = this.shown.get(id);
     if (!entry || (entry.anew === anew) || (!anew && !entry.anew)) return;
     entry.anew = anew;
+    entry.focused ||= entry.article.contains(document.activeElement);
     entry.message.running = anew;
     this.#finish(entry);
   }
@@ -128,7 +129,7 @@ export class Messages {
     if (!entry) return false;
     this.following = false;
     entry.article.scrollIntoView({ block: "center", behavior: calm.matches ? "instant" : "smooth" });
-    entry.article.classList.remove("found");
+    for (const found of this.list.querySelectorAll(".found")) found.classList.remove("found");
     requestAnimationFrame(() => entry.article.classList.add("found"));
     return true;
   }
@@ -230,6 +231,7 @@ export class Messages {
     article.setAttribute("aria-busy", String(message.running));
     entry.status.textContent = message.running ? (message.status ?? "") : "";
     entry.status.hidden = !entry.status.textContent;
+    if (entry.anew) return; // it keeps its place until there is something new
     article.querySelector(".below")?.remove();
     if (message.running) return;
     const act = {
@@ -237,6 +239,10 @@ export class Messages {
       onreply: () => this.onreply(message),
     };
     article.querySelector(".content").append(below(message, when(message), act));
+    // Whoever pressed a button that went for a while finds it again.
+    if (entry.focused && document.activeElement === document.body)
+      article.querySelector("[data-action=regenerate]")?.focus({ preventScroll: true });
+    entry.focused = false;
   }
 
   // A line wherever a new day begins.

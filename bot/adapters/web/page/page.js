@@ -56,12 +56,18 @@ function follow() {
   drawer.close();
   if (!id) openNew();
   else if (id !== current) open(id);
+  else showAsked();
 }
 
-// The conversation that the address names.
+// The conversation that the address names, and the message in it, if it names one: #/conversation/message
 function asked() {
-  const id = location.hash.slice(2);
+  const id = location.hash.slice(2).split("/")[0];
   return id === "new" ? "" : id;
+}
+
+function showAsked() {
+  const message = location.hash.slice(2).split("/")[1];
+  if (message) bring(message);
 }
 
 function openNew() {
@@ -92,7 +98,9 @@ async function load() {
     if (loading !== missed) return;
     loading = null;
     rooms.put(answer.room);
+    const first = !messages.shown.size;
     messages.load(answer.messages, answer.more);
+    if (first) showAsked();
     work.loaded(id, answer.messages);
     for (const event of missed) if (event.number > answer.number) happen(event);
   } catch (trouble) {
@@ -166,10 +174,8 @@ function sent(room, message) {
   if (!rooms.rooms.has(room)) rooms.put({ id: room, title: message.text.slice(0, 48) || strings.voiceNote, at: message.at });
   if (!messages.all.some((each) => each.answers === message.id)) work.asked(room, message.id);
   if (room === current) {
-    if (location.hash !== `#/${room}`) {
-      history.replaceState(null, "", `#/${room}`);
-      composer.move(room);
-    }
+    if (asked() !== room) composer.move(room);
+    if (location.hash !== `#/${room}`) history.replaceState(null, "", `#/${room}`);
     messages.put(message);
     arrived();
   }
