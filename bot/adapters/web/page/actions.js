@@ -24,7 +24,7 @@ export function below(message, when, { onpress, onreply }) {
       ...signs.map((each) => sign(each, onpress)),
       when,
     ),
-    make("div.after"),
+    make("div.after", {}, make("p.remark", { role: "status", dir: "auto" })),
   );
 }
 
@@ -81,9 +81,8 @@ function askReason(place, onpress) {
 
 // What was said to a press, near the answer that it was about.
 export function remark(article, sentence) {
-  const place = article.querySelector(".after");
-  place?.querySelector(".remark")?.remove();
-  if (sentence) place?.prepend(make("p.remark", { role: "status", dir: "auto" }, sentence));
+  const place = article.querySelector(".remark");
+  if (place) place.textContent = sentence;
 }
 
 // Which thumb is down may have been decided in another window.

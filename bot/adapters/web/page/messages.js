@@ -284,8 +284,17 @@ function block(written) {
   const template = document.createElement("template");
   template.innerHTML = written;
   for (const pre of template.content.querySelectorAll("pre")) frame(pre);
+  for (const link of template.content.querySelectorAll("a")) inPlace(link);
   for (const table of template.content.querySelectorAll(".table")) reachable(table, strings.tableBlock);
   return template.content.firstElementChild;
+}
+
+// What leads to a message of this page needs no window of its own.
+function inPlace(link) {
+  if (!link.href.startsWith(`${location.origin}/#/`)) return;
+  if (link.textContent === link.href) link.textContent = strings.thatMessage;
+  link.removeAttribute("target");
+  delete link.dataset.host;
 }
 
 // Code gets its language, a button to copy it, and a place in the tab order.

@@ -76,6 +76,7 @@ export const strings = {
   unreply: "Do not reply to it",
   unfinished: "Unfinished picture",
   saidAt: (who, time) => `${who}, ${time}`,
+  thatMessage: "that message",
   picture: "Picture",
   enlarge: (alt) => `Enlarge: ${alt}`,
   viewer: "Picture",
