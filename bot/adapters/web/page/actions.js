@@ -24,7 +24,7 @@ export function below(message, when, { onpress, onreply }) {
       ...signs.map((each) => sign(each, onpress)),
       when,
     ),
-    make("div.after", {}, make("p.remark", { role: "status", dir: "auto" })),
+    make("div.after", {}, make("p.remark", { dir: "auto" })),
   );
 }
 
