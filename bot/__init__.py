@@ -19,7 +19,7 @@ from bot.messages import (
     Said,
     Status,
 )
-from bot.models import Prompt, Segment, Tool, ToolCall, Transcript, Verdict
+from bot.models import Prompt, Segment, Tool, ToolCall, Transcript, TurnModels, Verdict
 from bot.skill import Pieces, Request, Settings, Skill, Turn
 from bot.version import __version__
 from bot.wording import is_question, refers_back, wants_change
@@ -56,6 +56,7 @@ __all__ = [
     "ToolCall",
     "Transcript",
     "Turn",
+    "TurnModels",
     "UserError",
     "Verdict",
     "__version__",

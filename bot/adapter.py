@@ -107,6 +107,18 @@ class Host(Protocol):
         the remedy for each field that cannot be so.
         """
 
+    async def export(self, person: Person, channel: Channel) -> bytes:
+        """Everything kept of a person on the channel's platform, as a JSON document for their eyes only."""
+
+    async def forget(self, person: Person, channel: Channel) -> int:
+        """Forget a person on the channel's platform: what they said anywhere, and what was answered to it.
+
+        What is being answered to them ends. Returns how many lines of context went.
+        """
+
+    async def left(self, platform: str, tenant: str, *, back: bool = False) -> None:
+        """The bot was removed from a community, which is forgotten after a while unless it comes `back` there."""
+
 
 class Adapter(ABC):
     """One platform. A subclass is found by its entry point in the group `parley.adapters`."""

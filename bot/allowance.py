@@ -153,10 +153,10 @@ class Spending:
         self._pictures = self._seconds = self._spent = 0
         self.reserved = 0
 
-    def hold(self, guess: Usage, cost: int | None) -> None:
+    def hold(self, guess: Usage, cost: int) -> None:
         """Hold back what a call may use and cost. Raises `UserError` when that would be too much."""
         seconds = round(guess.seconds)
-        more = max(0, self._spent + (stand_in(guess) if cost is None else cost) - self.reserved)
+        more = max(0, self._spent + cost - self.reserved)
         if self._quotas is not None:
             self._refuse(guess.pictures, seconds, more, self._quotas)
         self._pictures += guess.pictures

@@ -7,6 +7,7 @@ from typing import Any
 import structlog
 
 from bot.adapter import Adapter, AdapterOff
+from bot.budget import DAY
 from bot.commands import commands_of
 from bot.config import Config
 from bot.conversation import Conversation
@@ -18,13 +19,14 @@ from bot.models.find import find_models
 from bot.server import Server
 from bot.version import __version__
 from bot.watchdog import Watchdog
-from storage import Store, open_store
+from storage import Kept, Store, open_store, purge
 
 __all__ = ["Parley"]
 
 log = structlog.get_logger(__name__)
 
 MOST_LAG_SECONDS = 2.0  # a longer standstill of late is trouble
+SETTLED_SECONDS = 30  # after the start, until the first look for what is too old
 RESTART_SECONDS = (1, 5, 15, 60, 300)  # before a platform that was lost is joined again
 
 
@@ -107,7 +109,7 @@ class Parley:
             async with asyncio.timeout(2):
                 await self.store.ping()
         except Exception as error:  # noqa: BLE001 - whatever it is, storage is not ready
-            found["storage"] = type(error).__name__
+            found["storage"] = self.store.trouble or type(error).__name__
         if self.watchdog.lag > MOST_LAG_SECONDS:
             found["event loop"] = f"stood still for {self.watchdog.lag:.1f} s"
         return found
@@ -132,6 +134,7 @@ class Parley:
             log.info("ready", platforms=[adapter.name for adapter in self.adapters], left_from_before=left)
             ready()
             tasks.append(asyncio.create_task(self._warm(), name="warming"))
+            tasks.append(asyncio.create_task(self._purge(), name="purging"))
             await self._stopping.wait()
         finally:
             await self.dispatch.drain(self.config.drain)
@@ -146,6 +149,18 @@ class Parley:
             await self.models.warm()
         except Exception:
             log.exception("the models could not be prepared; each question will try again")
+
+    async def _purge(self) -> None:
+        """Forget what is too old, soon after the start and then once a day."""
+        kept = Kept(self.config.keep_days, self.config.keep_messages)
+        await asyncio.sleep(SETTLED_SECONDS)
+        while True:
+            try:
+                gone = await purge(self.store, kept)
+                log.info("purged", **{name: count for name, count in gone.items() if count})
+            except Exception:
+                log.exception("what is too old could not be purged; tomorrow again")
+            await asyncio.sleep(DAY)
 
     async def _keep(self, adapter: Adapter) -> None:
         """Keep one platform joined, whatever happens to it or to the others."""

@@ -6,7 +6,7 @@ filled, and the turn is put together.
 
 import contextlib
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -16,14 +16,14 @@ from bot.errors import UserError
 from bot.forms import fill
 from bot.looking_back import earlier, search
 from bot.media import MOST_RECORDING_BYTES, Document, is_document, read_document
-from bot.media.documents import MOST_CHARACTERS
 from bot.memory import Memory, Remembered
 from bot.messages import Attachment, Button, Channel, Footer, Keep, Kept, Message, Said
 from bot.models import Prompt, Tool, ToolCall, TurnModels
 from bot.policy import permit, settings_of
+from bot.prompting import stands_above
 from bot.routing import choose
 from bot.skill import Piece, Pieces, Skill, Turn
-from bot.tools import asked_in_own_words, converse, tool_of
+from bot.tools import converse, own_words, tool_of
 from bot.turns import Tally
 from storage import Store
 
@@ -38,13 +38,17 @@ IN_A_CIRCLE = "“{}” ends up asking itself, so I stopped there. Please tell w
 
 @dataclass(frozen=True, slots=True)
 class _Road:
-    """How a skill came to be asked: by which others, and whether models may call tools on the way.
+    """How a skill came to be asked: by which others, and for which words of the person's own.
 
-    They may when the person asked in their own words, and not once they are being called as one themselves.
+    Only for those may models call tools: not for what was quoted, attached or spoken, nor inside a tool.
     """
 
     skills: tuple[str, ...] = ()
-    tools: bool = False
+    words: str = ""
+
+    def asked_for(self, text: str) -> "_Road":
+        """The road on which another skill is asked for `text`."""
+        return self if text.strip() and text.strip() in self.words else replace(self, words="")
 
 
 class Asking:
@@ -62,7 +66,7 @@ class Asking:
 
     def pieces(self, message: Message, models: TurnModels, bill: Tally) -> AsyncGenerator[Piece, None]:
         """The pieces of the answer to what a person said."""
-        return self._pieces(message, models, bill, _Road(tools=asked_in_own_words(message)))
+        return self._pieces(message, models, bill, _Road(words=own_words(message)))
 
     async def _pieces(
         self, message: Message, models: TurnModels, bill: Tally, road: _Road
@@ -82,27 +86,38 @@ class Asking:
         adapter = self._adapters[message.channel.platform]
         permitted = await self._permitted(message)
 
+        to_keep = list[Document]()
+
         async def read(attachment: Attachment) -> Attachment:
             return await _read(adapter, message.channel, attachment)
 
         async def documents() -> tuple[Document, ...]:
-            return await _documents(message, read, bill)
+            found = await _documents(message, read, self._memory.document_characters)
+            if not found and kept:  # a reply to an answer about files, or its button
+                found = tuple(Document(**each) for each in kept.about.get("documents", ()))
+            read_now = [each for each in found if each.text]
+            bill.documents = [each for each in read_now if not stands_above(each, remembered)]
+            to_keep[:] = read_now
+            return found
 
         async def pictures() -> tuple[Attachment, ...]:
             seen = [each for each in _files(message) if each.kind == "image"] if models.serves("vision") else []
+            if len(seen) > MOST_FILES:
+                notes.append(f"I looked at the first {MOST_FILES} of {len(seen)} pictures")
             return tuple([await read(each) for each in seen[:MOST_FILES]])
 
         def ask(skill: str, text: str, request: Mapping[str, Any] | None, attachments: Sequence[Attachment]) -> Pieces:
-            return self._pieces(_asked(message, skill, text, request, attachments), models, bill, further)
+            asked = _asked(message, skill, text, request, attachments)
+            return self._pieces(asked, models, bill, further.asked_for(text))
 
         def chat(prompts: Sequence[Prompt]) -> Pieces:
-            tools = self._offered(message, permitted, further) if road.tools else {}
+            tools = self._offered(message, permitted, further) if road.words else {}
             return converse(models, prompts, tools, use)
 
         def use(call: ToolCall) -> Pieces:
             given = {field: value for field, value in (call.arguments or {}).items() if value is not None}
             asked = replace(message, text="", skill=call.name, request=given)
-            return self._pieces(asked, models, bill, replace(further, tools=False))
+            return self._pieces(asked, models, bill, replace(further, words=""))
 
         async def recall(kept_id: str) -> Kept | None:
             return await self._recall(message.channel, kept_id)
@@ -113,7 +128,7 @@ class Asking:
         async def find(query: str, limit: int) -> tuple[Found, ...]:
             return await search(self._store, adapter, models, message, query, limit, name)
 
-        shown = list[str]()
+        shown, notes = list[str](), list[str]()
         turn = Turn(
             message=message,
             settings=settings_of(choice.skill, chosen),
@@ -140,8 +155,14 @@ class Asking:
                 elif isinstance(piece, Button) and not piece.skill:
                     piece = replace(piece, skill=name)
                 yield piece
+        if to_keep and not bill.keeper:  # so that a reply to this answer can go on about them
+            keep = Keep({"documents": [asdict(document) for document in to_keep]})
+            bill.keep(keep, name)
+            yield keep
         if remembered.cut and shown:
-            yield Footer(_limit(remembered))
+            notes.append(_limit(remembered))
+        for note in notes:
+            yield Footer(note)
 
     async def _permitted(self, message: Message) -> list[Skill[Any, Any]]:
         """The skills that the author of this message may use here."""
@@ -205,11 +226,10 @@ def _files(message: Message) -> tuple[Attachment, ...]:
 
 
 async def _documents(
-    message: Message, read: Callable[[Attachment], Awaitable[Attachment]], bill: Tally
+    message: Message, read: Callable[[Attachment], Awaitable[Attachment]], room: int
 ) -> tuple[Document, ...]:
-    """The documents of a message, read one after the other as long as there is room; what was read is remembered."""
+    """The documents of a message, read one after the other as long as there is room."""
     found = []
-    room = MOST_CHARACTERS
     for number, attachment in enumerate(each for each in _files(message) if is_document(each)):
         try:
             if number >= MOST_FILES or room <= 0:
@@ -219,7 +239,6 @@ async def _documents(
             document = Document(attachment.name, trouble=str(error))
         room -= len(document.text)
         found.append(document)
-    bill.documents = [document for document in found if document.text]
     return tuple(found)
 
 

@@ -18,7 +18,8 @@ MINUTE, HOUR, DAY = 60.0, 3600.0, 86400.0
 MICRO = 1_000_000  # micro-dollars in a dollar
 
 # What a call is reckoned to cost where a provider is paid but its price is not known: more than most of them ask.
-_DEAR_INPUT, _DEAR_OUTPUT = 10.0, 40.0  # micro-dollars a token, which is dollars a million
+_PAID = ("openai", "azure", "openrouter", "huggingface")
+_DEAR_INPUT, _DEAR_OUTPUT = 3.0, 15.0  # micro-dollars a token, which is dollars a million
 _DEAR_PICTURE, _DEAR_SECOND = 250_000, 500  # micro-dollars
 
 
@@ -116,7 +117,11 @@ class Seldom:
 
 
 def stand_in(usage: Usage) -> int:
-    """What a call is reckoned to cost, in micro-dollars, where it is paid for but its price is not known."""
+    """What a call is reckoned to cost, in micro-dollars, where its price is not known: nothing on servers of one's own,
+    which are not paid for by the call unless an operator says so.
+    """
+    if usage.provider not in _PAID:
+        return 0
     tokens = usage.input_tokens * _DEAR_INPUT + usage.output_tokens * _DEAR_OUTPUT
     return round(tokens + usage.pictures * _DEAR_PICTURE + usage.seconds * _DEAR_SECOND)
 

@@ -1,4 +1,4 @@
-"""The command line: run · try · doctor · skills.
+"""The command line: run · try · doctor · models · skills · forget · export.
 
 Nothing heavy is imported before a command needs it, so that `parley --help` answers at once.
 """
@@ -101,6 +101,29 @@ def doctor() -> None:
 
 
 @app.command()
+def models(
+    test: Annotated[
+        bool, typer.Option("--test", help="Try each with a tiny call, which may cost a cent or two.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for programs.")] = False,
+) -> None:
+    """List which models are used for what, in order, what their servers offer, and what they cost.
+
+    Exits with 78 when something has to be set or corrected, with 69 when a server does not answer or a try fails.
+    """
+    with _reasons():
+        config = _config()
+        from bot import log
+        from bot.modelcheck import look, show
+
+        log.configure("critical", secrets=log.secrets_of(config))
+        report = _finish(look(config, test=test))
+    show(report, as_json=as_json)
+    if report.exit_code:
+        raise typer.Exit(report.exit_code)
+
+
+@app.command()
 def skills() -> None:
     """List the installed skills, and those that were refused."""
     with _reasons():
@@ -109,6 +132,31 @@ def skills() -> None:
 
         log.configure("critical")
         show_skills()
+
+
+@app.command()
+def forget(
+    platform: Annotated[str, typer.Argument(help="discord, teams, web or console")],
+    person: Annotated[str, typer.Argument(help="Their id on that platform")],
+) -> None:
+    """Forget a person: what they said, and what was answered to it. Parley has to be stopped."""
+    with _reasons():
+        from bot.people import forget as forget_person
+
+        lines = _finish(forget_person(_config(), platform, person))
+        print(f"Forgotten: {lines} lines of conversation, and everything else kept of {person} on {platform}.")
+
+
+@app.command()
+def export(
+    platform: Annotated[str, typer.Argument(help="discord, teams, web or console")],
+    person: Annotated[str, typer.Argument(help="Their id on that platform")],
+) -> None:
+    """Print everything kept of a person, as JSON. Parley has to be stopped."""
+    with _reasons():
+        from bot.people import export as export_person
+
+        print(_finish(export_person(_config(), platform, person)))
 
 
 def _config() -> "Config":

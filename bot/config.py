@@ -3,30 +3,25 @@
 import ipaddress
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Any
 
 import platformdirs
-from annotated_types import Ge, Le
 from pydantic import Field, SecretStr, ValidationError, field_validator
-from pydantic.fields import FieldInfo
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_core import ErrorDetails
+from pydantic_settings import SettingsConfigDict
 
-from bot.budget import Quotas
-from bot.envfile import EnvFile, read_env_file, suggestion
-
-if TYPE_CHECKING:
-    from pydantic_core import ErrorDetails
+from bot.envfile import EnvFile, bounds, read_env_file, suggestion
+from bot.limits import Limited
+from bot.modelsettings import Listed, ModelSettings
 
 __all__ = ["Config", "ConfigError", "load_config"]
-
-_Listed = Annotated[tuple[str, ...], NoDecode]  # "a, b" in the environment
 
 
 class ConfigError(Exception):
     """The configuration cannot be used. The text lists every mistake, one a line, without any secret."""
 
 
-class Config(BaseSettings):
+class Config(ModelSettings, Limited):
     """What an operator can set. Each field's description is what `docs/configuration.md` shows."""
 
     model_config = SettingsConfigDict(
@@ -47,102 +42,6 @@ class Config(BaseSettings):
     )
     teams_tenant_id: str = Field(
         "", validation_alias="TEAMS_TENANT_ID", description="The Microsoft Entra tenant the app belongs to"
-    )
-
-    # Models
-    openai_api_key: SecretStr | None = Field(
-        None, validation_alias="OPENAI_API_KEY", description="Key for OpenAI or a compatible server"
-    )
-    openai_base_url: str = Field(
-        "",
-        validation_alias="OPENAI_BASE_URL",
-        description="Another OpenAI-compatible server, e.g. http://127.0.0.1:11434/v1",
-    )
-    azure_openai_endpoint: str = Field(
-        "", validation_alias="AZURE_OPENAI_ENDPOINT", description="https://NAME.openai.azure.com"
-    )
-    azure_openai_api_key: SecretStr | None = Field(
-        None, validation_alias="AZURE_OPENAI_API_KEY", description="Key of the Azure OpenAI resource"
-    )
-    azure_openai_api_version: str = Field(
-        "",
-        validation_alias="AZURE_OPENAI_API_VERSION",
-        description="A version of Azure's classic interface, e.g. 2024-10-21; by default its v1 interface is used",
-    )
-    azure_tenant_id: str = Field(
-        "", validation_alias="AZURE_TENANT_ID", description="Tenant to sign in at for Azure OpenAI without a key"
-    )
-    azure_client_id: str = Field(
-        "", validation_alias="AZURE_CLIENT_ID", description="App, or managed identity, to sign in as"
-    )
-    azure_client_secret: SecretStr | None = Field(
-        None, validation_alias="AZURE_CLIENT_SECRET", description="Secret of that app"
-    )
-    azure_federated_token_file: str = Field(
-        "",
-        validation_alias="AZURE_FEDERATED_TOKEN_FILE",
-        description="Token of a Kubernetes workload, in place of a secret",
-    )
-    azure_authority_host: str = Field(
-        "https://login.microsoftonline.com",
-        validation_alias="AZURE_AUTHORITY_HOST",
-        description="Where to sign in (sovereign clouds)",
-    )
-    hf_token: SecretStr | None = Field(
-        None, validation_alias="HF_TOKEN", description="Hugging Face token, for its model router"
-    )
-    hf_url: str = Field(
-        "https://router.huggingface.co",
-        validation_alias="PARLEY_HF_URL",
-        description="Another server that speaks as Hugging Face's router does",
-    )
-    openrouter_api_key: SecretStr | None = Field(
-        None, validation_alias="OPENROUTER_API_KEY", description="Key for OpenRouter"
-    )
-    servers: SecretStr | None = Field(
-        None,
-        validation_alias="PARLEY_SERVERS",
-        description="Further model servers as NAME=ADDRESS, e.g. vllm=http://gpu:8000/v1, mine=https://KEY@host/v1",
-    )
-    chat_model: _Listed = Field(
-        (), validation_alias="PARLEY_CHAT_MODEL", description="Model that chats; more than one: fallbacks"
-    )
-    vision_model: _Listed = Field(
-        (), validation_alias="PARLEY_VISION_MODEL", description="Model that looks at pictures"
-    )
-    image_model: _Listed = Field((), validation_alias="PARLEY_IMAGE_MODEL", description="Model that draws pictures")
-    speech_model: _Listed = Field(
-        (), validation_alias="PARLEY_SPEECH_MODEL", description="Model that transcribes voice notes"
-    )
-    voice_model: _Listed = Field(
-        (), validation_alias="PARLEY_VOICE_MODEL", description="Model that reads answers aloud"
-    )
-    embed_model: _Listed = Field(
-        (), validation_alias="PARLEY_EMBED_MODEL", description="Model that computes embeddings"
-    )
-    moderate_model: _Listed = Field(
-        (), validation_alias="PARLEY_MODERATE_MODEL", description="Model that screens what is asked and answered"
-    )
-    context_tokens: Annotated[int, Ge(1000), Le(500_000)] = Field(
-        16_000,
-        validation_alias="PARLEY_CONTEXT_TOKENS",
-        description="How many tokens of earlier conversation a model is shown; fewer for a small local model",
-    )
-    allowed_models: _Listed = Field(
-        (),
-        validation_alias="PARLEY_ALLOWED_MODELS",
-        description="Further models that moderators may choose, e.g. openai:gpt-6-astra, image=openai:gpt-image-2",
-    )
-    prices: str = Field(
-        "",
-        validation_alias="PARLEY_PRICES",
-        description='Prices in US dollars, as JSON or the path of a JSON or TOML file, e.g. {"openai:gpt-6-luna": '
-        '{"input": 0.1, "output": 0.5}}',
-    )
-    probe: bool = Field(
-        True,
-        validation_alias="PARLEY_PROBE",
-        description="Look for a model server on this machine when no other is named",
     )
 
     # Where it runs
@@ -178,46 +77,7 @@ class Config(BaseSettings):
         description="How long running answers may still take when Parley is stopped",
     )
 
-    # How much people may ask for; moderators may lower it for their community
-    turns_per_minute: int = Field(
-        10, ge=1, validation_alias="PARLEY_TURNS_PER_MINUTE", description="Questions of one person in a minute"
-    )
-    turns_per_day: int = Field(
-        100, ge=1, validation_alias="PARLEY_TURNS_PER_DAY", description="Questions of one person in a day"
-    )
-    pictures_per_day: int = Field(
-        5, ge=0, validation_alias="PARLEY_PICTURES_PER_DAY", description="Pictures drawn for one person in a day"
-    )
-    audio_minutes_per_day: int = Field(
-        15,
-        ge=0,
-        validation_alias="PARLEY_AUDIO_MINUTES_PER_DAY",
-        description="Minutes of sound listened to for one person in a day",
-    )
-    community_turns_per_hour: int = Field(
-        300,
-        ge=1,
-        validation_alias="PARLEY_COMMUNITY_TURNS_PER_HOUR",
-        description="Questions of one community in an hour",
-    )
-    community_turns_at_once: int = Field(
-        8,
-        ge=1,
-        validation_alias="PARLEY_COMMUNITY_TURNS_AT_ONCE",
-        description="Questions of one community answered at the same time; more have to wait",
-    )
-    community_dollars_per_day: float = Field(
-        2.0,
-        ge=0,
-        validation_alias="PARLEY_COMMUNITY_DOLLARS_PER_DAY",
-        description="Dollars spent on paid models for one community in a day",
-    )
-    dollars_per_day: float = Field(
-        10.0,
-        ge=0,
-        validation_alias="PARLEY_DOLLARS_PER_DAY",
-        description="Dollars spent on paid models for everybody in a day",
-    )
+    # Teams, further
     teams_certificate: Path | None = Field(
         None,
         validation_alias="PARLEY_TEAMS_CERTIFICATE",
@@ -228,7 +88,7 @@ class Config(BaseSettings):
         validation_alias="PARLEY_TEAMS_MANAGED_IDENTITY",
         description="1: the Teams app is a managed identity of where Parley runs in Azure, and has no secret",
     )
-    teams_moderators: _Listed = Field(
+    teams_moderators: Listed = Field(
         (),
         validation_alias="PARLEY_TEAMS_MODERATORS",
         description="Entra object ids of people who may change the bot's settings everywhere in Teams",
@@ -274,10 +134,10 @@ class Config(BaseSettings):
         validation_alias="PARLEY_TEAMS_ANONYMOUS",
         description="1: answer Teams clients without credentials, on this machine only (for the Agents Playground)",
     )
-    teams_tenants: _Listed = Field(
+    teams_tenants: Listed = Field(
         (), validation_alias="PARLEY_TEAMS_TENANTS", description="Further tenants that may use the Teams bot"
     )
-    teams_service_hosts: _Listed = Field(
+    teams_service_hosts: Listed = Field(
         (),
         validation_alias="PARLEY_TEAMS_SERVICE_HOSTS",
         description="Further hosts that Teams answers may be sent to (sovereign clouds)",
@@ -298,7 +158,7 @@ class Config(BaseSettings):
         validation_alias="PARLEY_DISCORD_GUILD",
         description="Id of the only Discord server that is told the commands, for development",
     )
-    discord_moderator_roles: _Listed = Field(
+    discord_moderator_roles: Listed = Field(
         (),
         validation_alias="PARLEY_DISCORD_MODERATOR_ROLES",
         description="Ids of Discord roles whose members are moderators of the bot",
@@ -381,31 +241,6 @@ class Config(BaseSettings):
             raise ValueError("has to be a whole address, beginning with http:// or https://")
         return value
 
-    @field_validator("servers", mode="after")
-    @classmethod
-    def _are_servers(cls, value: SecretStr | None) -> SecretStr | None:
-        from bot.models.servers import read_servers
-
-        read_servers(value.get_secret_value() if value else "")
-        return value
-
-    @field_validator("prices", mode="after")
-    @classmethod
-    def _are_prices(cls, value: str) -> str:
-        from bot.models.prices import read_prices
-
-        read_prices(value)
-        return value
-
-    @field_validator("allowed_models", mode="after")
-    @classmethod
-    def _are_models(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        for entry in value:
-            role, _, name = entry.rpartition("=")
-            if role not in ("", "chat", "vision", "image", "speech", "voice") or not all(name.partition(":")):
-                raise ValueError("has to list SERVER:MODEL, or ROLE=SERVER:MODEL such as image=openai:gpt-image-2")
-        return value
-
     @field_validator("folder", mode="after")
     @classmethod
     def _is_folder(cls, value: Path) -> Path:
@@ -416,11 +251,6 @@ class Config(BaseSettings):
         if str(folder).startswith("~") or folder.is_file():
             raise ValueError("has to name a folder: this account has none of its own, or a file is in its place")
         return folder
-
-    @property
-    def quotas(self) -> Quotas:
-        """How much people may ask for, and what may be spent."""
-        return Quotas(**{name: getattr(self, name) for name in Quotas.__slots__})
 
     @property
     def database(self) -> str:
@@ -455,14 +285,14 @@ def load_config(**given: Any) -> Config:
     return config
 
 
-def _sentence(mistake: "ErrorDetails", file: EnvFile) -> tuple[int, str]:
+def _sentence(mistake: ErrorDetails, file: EnvFile) -> tuple[int, str]:
     """What is wrong and how it should be, with the line it was written in (0: in none), without the value."""
     name = str(mistake["loc"][0]) if mistake["loc"] else ""
     field = _FIELDS.get(name)
     match mistake["type"], mistake.get("ctx", {}):
         case "int_parsing" | "float_parsing" | "int_from_float" | "greater_than_equal" | "less_than_equal", _:
             number = "a number" if field and field.annotation is float else "a whole number"
-            text = f"has to be {number}{_bounds(field)}"
+            text = f"has to be {number}{bounds(field)}"
         case "bool_parsing" | "bool_type", _:
             text = "has to be 1 (yes) or 0 (no)"
         case "too_short" | "string_too_short", {"min_length": least}:
@@ -476,13 +306,6 @@ def _sentence(mistake: "ErrorDetails", file: EnvFile) -> tuple[int, str]:
     line = 0 if any(name == each.upper() for each in os.environ) else file.lines.get(name, 0)
     where = f"{file.path}:{line}: " if line else ""
     return line, f"{where}{name} {text}{meaning}."
-
-
-def _bounds(field: FieldInfo | None) -> str:
-    marks = field.metadata if field else []
-    least = next((mark.ge for mark in marks if isinstance(mark, Ge)), None)
-    most = next((mark.le for mark in marks if isinstance(mark, Le)), None)
-    return (f" from {least}" if least is not None else "") + (f" to {most}" if most is not None else "")
 
 
 def _unknown_in_environment() -> list[str]:

@@ -17,7 +17,7 @@ import structlog
 from bot.adapter import Adapter, Gone, PostFailed
 from bot.allowance import Allowance
 from bot.asking import CUT_OFF, Asking, settings_key
-from bot.budget import Quotas, Seldom
+from bot.budget import Quotas, Seldom, stand_in
 from bot.delivery import Answer, Delivery, nonce_of
 from bot.errors import UserError
 from bot.memory import TOKENS, Memory
@@ -30,7 +30,7 @@ from bot.routing import FALLBACK, choose
 from bot.skill import Skill
 from bot.turns import Once, Running, Tally, packed
 from bot.watchdog import SkillBlocked
-from storage import File, Heard, Line, Offer, Store
+from storage import File, Heard, Line, Offer, StorageError, StorageTrouble, Store
 
 __all__ = ["Conversation"]
 
@@ -92,7 +92,7 @@ class Conversation:
 
         async def leave(guess: Usage) -> None:
             before = spending.reserved
-            spending.hold(guess, self._models.reserve(guess))
+            spending.hold(guess, self._may_cost(guess))
             if begin.done and spending.reserved > before:
                 await self._store.reserve(running.heard, spending.reserved)
             await begin()
@@ -104,7 +104,10 @@ class Conversation:
 
         async def posted(part: int, message_id: str) -> None:
             running.shown[part] = message_id
-            await self._store.posted(running.heard, part, message_id)
+            try:
+                await self._store.posted(running.heard, part, message_id)
+            except Exception:
+                log.exception("where an answer is shown could not be kept", heard=running.heard)
 
         delivery = Delivery(adapter, message, answer, begin=begin, posted=posted, shown=running.shown)
         models = self._models.for_turn(record=used, before=leave, waiting=delivery.add)
@@ -124,6 +127,10 @@ class Conversation:
         except UserError as error:
             outcome = "explained"
             answer.add_sentence(str(error))
+        except (StorageError, StorageTrouble):
+            outcome = "failed"
+            log.exception("storage failed during a turn", heard=running.heard)
+            answer.add_sentence(NOT_STORED)
         except SkillBlocked:
             outcome = "cut off"
             answer.add_sentence(CUT_OFF.format(bill.skill))
@@ -136,6 +143,7 @@ class Conversation:
         answer.settle()
         await delivery.fit()
         if outcome == "answered" and bill.used and not running.message.private:
+            answer.buttons.extend(await self._offered(message, answer.text, bill, models))
             answer.buttons.extend(ANSWERED)
         answer.footers.extend(notice for notice in models.notices if notice not in answer.footers)
 
@@ -146,14 +154,27 @@ class Conversation:
         except Exception:
             log.exception("an answer could not be kept", heard=running.heard)
             answer.footers.append(NOT_KEPT)  # but it is shown: nobody is left in front of half an answer
+            begin.done = running.told = True
         spending.settle()
         await self._deliver(running.heard, message, delivery)
         SECONDS.labels(message.channel.platform).observe(time.monotonic() - began)
         TURNS.labels(message.channel.platform, outcome).inc()
 
+    async def _offered(self, message: Message, text: str, bill: Tally, models: TurnModels) -> list[Button]:
+        """What other skills offer to do with what the chat has answered."""
+        if bill.skill != FALLBACK or not text:
+            return []
+        found = []
+        for name, skill in self._skills.items():
+            chosen = await self._store.chosen(settings_key(message.channel), name)
+            if chosen.get("enabled", True) and (button := skill.offers(settings_of(skill, chosen), text, models)):
+                found.append(button)
+        return found
+
     def afterwards(self, channel: Channel) -> Coroutine[None, None, None] | None:
         """What is left to do in a channel after an answer, when nobody waits for it; `None` for nothing."""
-        return self._summarise(channel) if self._memory.due(channel) and not self._models.notices else None
+        practising = any(choice.provider.notice for choice in self._models.choices("chat"))
+        return self._summarise(channel) if self._memory.due(channel) and not practising else None
 
     async def _summarise(self, channel: Channel) -> None:
         """Summarise what has grown too long to be shown to models, on the bill of the community."""
@@ -161,7 +182,7 @@ class Conversation:
         spending = await self.allowance.spending(nobody, await self._lowered(channel))
 
         async def leave(guess: Usage) -> None:
-            spending.hold(guess, self._models.reserve(guess))
+            spending.hold(guess, self._may_cost(guess))
 
         def used(usage: Usage) -> None:
             usage = replace(usage, cost=self._models.cost(usage))
@@ -172,6 +193,13 @@ class Conversation:
             await self._memory.summarise(channel, self._models.for_turn(record=used, before=leave), bill)
         finally:
             spending.settle()
+
+    def _may_cost(self, guess: Usage) -> int:
+        """What a call may cost, in micro-dollars, as far as anybody knows."""
+        cost = self._models.reserve(guess)
+        if cost is None:
+            cost = max(stand_in(replace(guess, provider=each.name)) for each in self._models.providers)
+        return cost
 
     async def refusal(self, message: Message) -> str:
         """Count a turn of its author; or count nothing, and say why there is none now."""

@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import orjson
 import structlog
 
 from bot.adapter import Overloaded, PostFailed
@@ -18,7 +19,7 @@ from bot.messages import Channel, Message, Person, Press, Quote, Said
 from bot.metrics import FEEDBACK, HEARD
 from bot.turns import Running, cleaned, packed, unpacked
 from bot.waiting import Load, Turn, Waiting, WaitingTurn
-from storage import Given, Heard, Store
+from storage import Given, Heard, Store, erase, export, note_left
 
 __all__ = ["Dispatch", "Load"]
 
@@ -271,6 +272,24 @@ class Dispatch:
         await self._conversation.configure(channel, person, skill, chosen, everywhere=everywhere)
         log.info("settings changed", platform=channel.platform, skill=skill, everywhere=everywhere)
 
+    async def export(self, person: Person, channel: Channel) -> bytes:
+        """Everything kept of a person on the channel's platform, as JSON."""
+        return orjson.dumps(await export(self._store, channel.platform, person.id), option=orjson.OPT_INDENT_2)
+
+    async def forget(self, person: Person, channel: Channel) -> int:
+        """Forget a person on the channel's platform, and end what is being answered to them."""
+        for running in self._waiting.everything():
+            message = running.message
+            if message.author.id == person.id and message.channel.platform == channel.platform:
+                running.withdraw()
+        lines = await erase(self._store, channel.platform, person.id)
+        log.info("a person was forgotten", platform=channel.platform, lines=lines)
+        return lines
+
+    async def left(self, platform: str, tenant: str, *, back: bool = False) -> None:
+        """The bot was removed from a community, or is back there."""
+        await note_left(self._store, platform, tenant, back=back)
+
     # What the application calls.
 
     @property
@@ -345,6 +364,8 @@ class Dispatch:
         except Exception:
             # The question stays in the inbox; the other channels and the next question here are not its victims.
             log.exception("a turn failed", heard=running.heard, platform=running.message.channel.platform)
+            if running.told:
+                self._start(self._close_later(running.heard), "closing", self._later)
         finally:
             running.ended.set()
             self._waiting.done(waiting)
@@ -393,6 +414,14 @@ class Dispatch:
             except PostFailed as error:
                 log.warning("an answer still waits for its platform", heard=heard_id, reason=str(error))
             else:
+                return
+
+    async def _close_later(self, heard_id: int) -> None:
+        """Close a question whose author was told of trouble with the storage, once that is over."""
+        for seconds in RETRY_SECONDS:
+            await asyncio.sleep(seconds)
+            with contextlib.suppress(Exception):
+                await self._store.finish(heard_id, "failed")
                 return
 
     def _start(

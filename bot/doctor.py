@@ -154,10 +154,10 @@ async def _servers(config: "Config") -> list[Finding]:
     key = config.openai_api_key.get_secret_value() if config.openai_api_key else ""
     if config.openai_base_url or key:
         profile = profile_for(config.openai_base_url, keyed=bool(key)) if config.openai_base_url else PROFILES["openai"]
-        asking.append(_model_server(profile.label, profile.base_url, key))
+        asking.append(_model_server(config, profile.label, profile.base_url, key))
     if config.hf_token:
         profile = PROFILES["huggingface"]
-        asking.append(_model_server(profile.label, profile.base_url, config.hf_token.get_secret_value()))
+        asking.append(_model_server(config, profile.label, profile.base_url, config.hf_token.get_secret_value()))
     if config.discord_token:
         asking.append(_discord(config))
     if config.teams_app_id and config.teams_app_password:
@@ -165,8 +165,9 @@ async def _servers(config: "Config") -> list[Finding]:
     return list(await asyncio.gather(*asking))
 
 
-async def _model_server(label: str, base_url: str, key: str) -> Finding:
+async def _model_server(config: "Config", label: str, base_url: str, key: str) -> Finding:
     from bot.models.listing import list_models
+    from bot.models.profiles import OFFICIAL
 
     try:
         listed = await list_models(base_url, key, _SECONDS)
@@ -177,7 +178,15 @@ async def _model_server(label: str, base_url: str, key: str) -> Finding:
     except OSError:
         text = f"{label} does not answer at {base_url}. Start it, or correct OPENAI_BASE_URL."
         return Finding("wrong", "model server", text)
-    return Finding("on", "model server", f"{label} answers and lists {len(listed)} model(s)")
+    roles = ("chat", "vision", "image", "speech", "voice", "embed", "moderate")
+    named = {name.removeprefix("openai:") for role in roles for name in getattr(config, f"{role}_model")}
+    ending = [
+        f"{each.id} ends on {each.shutdown}"
+        for each in listed
+        if each.shutdown and each.id in named | {*OFFICIAL.values()}
+    ]
+    told = "".join(f"; {each}" for each in ending)
+    return Finding("on", "model server", f"{label} answers and lists {len(listed)} model(s){told}")
 
 
 async def _discord(config: "Config") -> Finding:

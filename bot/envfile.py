@@ -9,9 +9,11 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from annotated_types import Ge, Le
 from dotenv.parser import parse_stream
+from pydantic.fields import FieldInfo
 
-__all__ = ["EnvFile", "read_env_file", "suggestion"]
+__all__ = ["EnvFile", "bounds", "read_env_file", "suggestion"]
 
 logging.getLogger("dotenv").setLevel(logging.ERROR)  # what it warns of is told of here, in better words
 
@@ -98,6 +100,14 @@ def suggestion(name: str, known: Collection[str], least: float = 0.6) -> str:
         if candidate in known:
             return candidate
     return next(iter(difflib.get_close_matches(name, known, n=1, cutoff=least)), "")
+
+
+def bounds(field: FieldInfo | None) -> str:
+    """Within which bounds a number has to be, as words that follow it."""
+    marks = field.metadata if field else []
+    least = next((mark.ge for mark in marks if isinstance(mark, Ge)), None)
+    most = next((mark.le for mark in marks if isinstance(mark, Le)), None)
+    return (f" from {least}" if least is not None else "") + (f" to {most}" if most is not None else "")
 
 
 def _unknown(name: str, known: Collection[str]) -> list[str]:

@@ -82,6 +82,7 @@ def secrets_of(config: "Config") -> tuple[str, ...]:
     """Every secret that is set in a configuration, the longest first."""
     found = [getattr(config, name) for name in type(config).model_fields]
     values = [value.get_secret_value() for value in found if isinstance(value, SecretStr)]
+    values += [key for value in values for key in re.findall(r"://:?([^/@\s]+)@", value)]  # one within an address
     return tuple(sorted((value for value in values if len(value) >= 4), key=len, reverse=True))
 
 

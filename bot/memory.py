@@ -14,6 +14,7 @@ import structlog
 
 from bot.earlier import labels_of
 from bot.errors import UserError
+from bot.media.documents import MOST_CHARACTERS
 from bot.messages import Channel, Message, Said
 from bot.models import Prompt, TurnModels
 from bot.turns import Tally
@@ -58,6 +59,7 @@ class Memory:
     def __init__(self, store: Store, tokens: int = TOKENS) -> None:
         self._store = store
         self._bytes = tokens * 4
+        self.document_characters = min(MOST_CHARACTERS, tokens * 3)  # of files that come with one question
         self._first: OrderedDict[tuple[str, str, str], Line] = OrderedDict()  # where a cut has been made
         self._busy: set[tuple[str, str, str]] = set()
         self._places = asyncio.Semaphore(2)

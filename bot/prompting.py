@@ -17,11 +17,12 @@ from bot.memory import Remembered
 from bot.messages import Attachment, Message, Quote
 from bot.models import Prompt
 from bot.models.provider import NOTE
+from bot.routing import FALLBACK
 
 if TYPE_CHECKING:
     from bot.media.documents import Document
 
-__all__ = ["as_said", "prompts_of", "with_marks"]
+__all__ = ["as_said", "prompts_of", "stands_above", "with_marks"]
 
 _MARKS = {"image": "picture", "audio": "voice note", "video": "video"}
 _REMEMBERED = 32_000  # characters of files: half of what is shown of a conversation
@@ -53,9 +54,9 @@ def prompts_of(
     blocks = [_quote(quote, remembered, people=labels) for quote in _quotes(message)]
     for document in documents:
         if document.text:
-            seen = any(f"[{_mark(document)}]" in said.text for said in remembered.said)
             name = json.dumps(document.name, ensure_ascii=False)
-            blocks.append(f"[file {name}, whose text stands above]" if seen else as_data(document))
+            above = stands_above(document, remembered)
+            blocks.append(f"[file {name}, whose text stands above]" if above else as_data(document))
     words = f"{labels[message.author.id]}: {text}" if shared else text
     asked = "\n\n".join([*(block for block in blocks if block), words])
     prompts.append(Prompt("user", f"{earlier}{asked}{_note(message, named=not shared)}", pictures))
@@ -70,6 +71,11 @@ def as_data(document: "Document", most: int = 0) -> str:
     return (
         f"[file {json.dumps(document.name, ensure_ascii=False)}{kind}, its text from here to {mark}]\n{text}\n[{mark}]"
     )
+
+
+def stands_above(document: "Document", remembered: Remembered) -> bool:
+    """Whether the text of a file is part of what was said before."""
+    return any(f"[{_mark(document)}]" in said.text for said in remembered.said)
 
 
 def _mark(document: "Document") -> str:
@@ -88,8 +94,8 @@ def as_said(message: Message, documents: "Sequence[Document]") -> str:
     """
     words = message.text
     if message.skill and not words:
-        how = "[pressed]" if message.reply_to else f"/{message.skill}"
-        words = " ".join([how, *(str(value) for value in message.request.values())])
+        how = "[pressed]" if message.reply_to else "" if message.skill == FALLBACK else f"/{message.skill}"
+        words = " ".join([how, *(str(value) for value in message.request.values())]).strip()
     room = _REMEMBERED
     said = [with_marks(words, message.attachments)]
     for document in documents:

@@ -36,16 +36,11 @@ def choose(message: Message, skills: Mapping[str, Skill[Any, Any]], *, follows: 
             raise UserError(f"There is no skill “{message.skill}” here. I know: {', '.join(sorted(skills))}.")
         return Choice(named, message.text, message.request)
 
-    first = _FIRST_WORD.match(message.text)
-    second = _FIRST_WORD.match(message.text, first.end()) if first else None
-    for found, words in ((second, 2), (first, 1)):
-        if found is None or first is None:
-            continue
-        word = first["word"].lower() if words == 1 else f"{first['word']} {found['word']}".lower()
+    for words, end in reversed(_beginnings(message.text)):
         for skill in skills.values():
             spoken = (skill.name,) if skill.spoken is None else skill.spoken
-            if word in spoken and (not skill.takes or _matches(message, skill)):
-                return Choice(skill, message.text[found.end() :], {})
+            if words in spoken and (not skill.takes or _matches(message, skill)):
+                return Choice(skill, message.text[end:], {})
 
     followed = skills.get(follows)
     if followed is not None and followed.follows and not message.attachments:
@@ -59,6 +54,16 @@ def choose(message: Message, skills: Mapping[str, Skill[Any, Any]], *, follows: 
     if fallback is None:
         raise UserError(f"I cannot chat here; begin with one of: {', '.join(sorted(skills))}.")
     return Choice(fallback, message.text, {})
+
+
+def _beginnings(text: str) -> list[tuple[str, int]]:
+    """The first word, the first two and the first three, in lower case, each with where it ends."""
+    found: list[tuple[str, int]] = []
+    end = 0
+    while len(found) < 3 and (word := _FIRST_WORD.match(text, end)):
+        end = word.end()
+        found.append((f"{found[-1][0]} {word['word'].lower()}" if found else word["word"].lower(), end))
+    return found
 
 
 def _matches(message: Message, skill: Skill[Any, Any]) -> bool:

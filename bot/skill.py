@@ -9,6 +9,7 @@ import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict
@@ -142,8 +143,8 @@ class Turn(Generic[S, R]):
         *,
         attachments: "Sequence[Attachment]" = (),
     ) -> Pieces:
-        """What another skill answers to `text`, or to a `request`, about `attachments` that have their bytes: under the
-        same rules and on the same bill.
+        """What another skill answers to `text`, or to a `request`, about these `attachments`: under the same rules and
+        on the same bill.
         """
         return self._ask(skill, text, request, attachments)
 
@@ -205,7 +206,7 @@ class Skill(Generic[S, R]):
     `name` is what people call it by: lower-case letters, digits and `-`, at most 32.
     `takes` names the kinds of attachment it works on (`image`, `audio` …). Such a skill is chosen when one of them
     comes with a message, and never without one.
-    `spoken` are the first words that call it, one word or two; by default its name. A skill without any is called by
+    `spoken` are the first words that call it, one word to three; by default its name. A skill without any is called by
     name only.
     `menu` is what it is called in the menu of a message, where people can use it on that message; empty for not there.
     `tool` says that the model which chats may call it when somebody's words ask for it.
@@ -240,8 +241,8 @@ class Skill(Generic[S, R]):
 
     def help_in(self, locale: str) -> str:
         """The help in somebody's language (`de-AT`), where the docstring has a line for it: `de: Würfeln.`"""
-        lines = dict(_IN_A_LANGUAGE.findall(type(self).__doc__ or ""))
-        return str(lines.get(locale) or lines.get(locale.partition("-")[0].lower()) or self.help)
+        lines = _in_languages(type(self).__doc__ or "") if locale else {}
+        return lines.get(locale) or lines.get(locale.partition("-")[0].lower()) or self.help
 
     def reply(self, turn: Turn[S, R]) -> Pieces:
         """Yield the answer piece by piece: text, attachments, a `Footer`, a `Status`, a `Button`, a `Keep`.
@@ -249,3 +250,12 @@ class Skill(Generic[S, R]):
         Raise `UserError` for whatever a person can understand and put right.
         """
         raise UserError(f"The skill “{self.name}” does not answer yet. Its author has to write `reply`.")
+
+    def offers(self, settings: S, answer: str, models: "TurnModels") -> Button | None:
+        """A button for below what the chat answers, or `None`: what this skill could do with such an answer here."""
+        return None
+
+
+@cache
+def _in_languages(docstring: str) -> dict[str, str]:
+    return dict(_IN_A_LANGUAGE.findall(docstring))

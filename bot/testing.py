@@ -48,6 +48,7 @@ class ScriptedModel(Provider):
         hears: str | Callable[[Attachment], str | Transcript] = "hello from a voice note",
         flags: Sequence[str] = (),
         sketches: Sequence[bytes] = (),
+        speaks: bytes = b"",
     ) -> None:
         self.says = list(says) or [lambda prompts: f"You said: {prompts[-1].words}"]
         self.draws = draws
@@ -56,6 +57,7 @@ class ScriptedModel(Provider):
         self.asked: list[list[Prompt]] = []
         self.tools: tuple[str, ...] = ()
         self.sketches = tuple(sketches)
+        self.speaks = speaks
         self.drawn: list[tuple[str, int]] = []  # each prompt for pictures, and how many pictures it was to change
         self.orders: list[dict[str, Any]] = []  # the same, with all that was asked of the pictures
         self.heard: list[Attachment] = []
@@ -130,9 +132,9 @@ class ScriptedModel(Provider):
         return vectors, Usage(self.name, model, "embed", input_tokens=sum(len(text) // 4 for text in texts))
 
     async def speak(self, model: str, text: str, *, voice: str, language: str) -> tuple[Attachment, Usage]:
-        """A sound that holds the text itself instead of speech."""
+        """The sound that it speaks with; without one, a sound that holds the text itself."""
         self.spoken.append(text)
-        return Attachment("speech.mp3", "audio/mpeg", text.encode()), Usage(self.name, model, "voice")
+        return Attachment("speech.mp3", "audio/mpeg", self.speaks or text.encode()), Usage(self.name, model, "voice")
 
     async def moderate(self, model: str, text: str, pictures: Sequence[Attachment]) -> tuple[Verdict, Usage]:
         """Flag a text that holds one of the words to flag."""

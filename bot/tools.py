@@ -17,11 +17,11 @@ from bot.errors import UserError
 from bot.forms import Form, FormField, form_of
 from bot.markup import clean
 from bot.messages import Attachment, Button, Footer, Message
-from bot.models import Empty, ModelError, Prompt, Rejected, Tool, ToolCall, Truncated, TurnModels
+from bot.models import Empty, Prompt, Rejected, Tool, ToolCall, Truncated, TurnModels
 from bot.skill import Piece, Pieces, Skill
 from bot.watchdog import SkillBlocked
 
-__all__ = ["CONTINUE", "asked_in_own_words", "converse", "tool_of"]
+__all__ = ["CONTINUE", "converse", "own_words", "tool_of"]
 
 log = structlog.get_logger(__name__)
 
@@ -60,11 +60,10 @@ def tool_of(skill: Skill[Any, Any]) -> Tool | None:
     return Tool(skill.name, skill.help, _schema(form))
 
 
-def asked_in_own_words(message: Message) -> bool:
-    """Whether its author said anything themselves, beyond what they quoted, attached or pressed."""
-    if message.text.strip():
-        return True
-    return not message.reply_to and any(isinstance(value, str) and value.strip() for value in message.request.values())
+def own_words(message: Message) -> str:
+    """What its author said themselves, beyond what they quoted, attached or pressed."""
+    filled = [] if message.reply_to else [value for value in message.request.values() if isinstance(value, str)]
+    return "\n".join(part for part in (message.text, *filled) if part.strip())
 
 
 async def converse(
@@ -92,20 +91,15 @@ async def converse(
                             yield "\n\n"
                     said += piece
                     yield piece
-        except Truncated as error:
-            if not said.strip():
-                raise
-            yield Footer(str(error))
-            yield Button("continue", "Continue", "chat", {"text": CONTINUE})
-            return
-        except Rejected:
-            if said or not offered or number:
-                raise
-            log.info("chatting without tools", tools=len(offered))  # this model takes none
-            offered, talk = (), list(prompts)
-            used.repeated = True
-            continue
-        except ModelError as error:
+        except UserError as error:
+            if isinstance(error, Truncated) and said.strip():
+                yield Footer(str(error))
+                yield Button("continue", "Continue", "chat", {"text": CONTINUE})
+                return
+            if isinstance(error, Rejected) and offered and not number and not said:
+                log.info("chatting without tools", tools=len(offered))  # this model takes none
+                used.repeated, talk = True, list(prompts)
+                continue
             if said or not used.results:
                 raise
             # What the tools found is there: nobody has to go without it because the model did not put it in words.

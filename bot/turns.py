@@ -41,6 +41,7 @@ class Running:
     stopped: str = ""
     withdrawn: bool = False
     changed: bool = False
+    told: bool = False  # that nothing could be kept: it is not to be answered again
     admitted: bool = False  # it is counted among what its author may ask
     shown: dict[int, str] = field(default_factory=dict)
     ended: asyncio.Event = field(default_factory=asyncio.Event, compare=False)

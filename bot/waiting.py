@@ -81,6 +81,10 @@ class Waiting:
         """What is being answered now."""
         return [each.running for each in self._busy.values()]
 
+    def everything(self) -> list[Running]:
+        """What is being answered now, and what waits."""
+        return [*self.all_running(), *(each.running for queue in self._queues.values() for each in queue)]
+
     def of(self, channel: Channel) -> Iterator[Running]:
         """What is being answered in a channel, and then what waits there."""
         busy = self._busy.get(channel.key)

@@ -104,7 +104,12 @@ class DescribeRequest(Request):
 
 
 class Describe(Skill[DescribeSettings, DescribeRequest]):
-    """Describe a picture, read it, count what is in it, or answer a question about it."""
+    """Describe a picture, read it, count what is in it, or answer a question about it.
+
+    de: Ein Bild beschreiben, vorlesen, zählen, was darauf ist, oder eine Frage dazu beantworten.
+    es: Describir una imagen, leerla, contar lo que hay en ella o responder a una pregunta.
+    fr: Décrire une image, la lire, compter ce qu'elle montre ou répondre à une question.
+    """
 
     name = "describe"
     takes = ("image",)
@@ -192,7 +197,7 @@ async def _seen(
     asked = "\n\n".join(part for part in (question, TASKS[what], f"Measured:\n{measured}", moments) if part)
     prompts = turn.prompts(system, pictures=tuple(each.small for each in looks), text=asked)
     if what != "alt-text":
-        async for text in turn.models.chat(prompts):
+        async for text in turn.models.chat(prompts, detail="high" if what == "read" else "auto"):
             yield text
         return
     yield _as_alt_text("".join([text async for text in turn.models.chat(prompts)]))

@@ -64,7 +64,12 @@ class DrawRequest(Request):
 
 
 class Draw(Skill[DrawSettings, DrawRequest]):
-    """Draw a picture of what you describe, or change one."""
+    """Draw a picture of what you describe, or change one.
+
+    de: Ein Bild malen, das du beschreibst, oder eines ändern.
+    es: Dibujar lo que describas, o cambiar una imagen.
+    fr: Dessiner ce que tu décris, ou modifier une image.
+    """
 
     name = "draw"
     spoken = SPOKEN

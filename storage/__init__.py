@@ -1,7 +1,9 @@
 """Where everything is kept. It knows nothing of bots: strings and small records in, strings and small records out."""
 
-from storage.engine import Database, InUse, StorageError, WrongAddress
+from storage.engine import Database, InUse, StorageError, StorageTrouble, WrongAddress
 from storage.memory import Forgotten, Numbered
+from storage.privacy import erase, export, note_left
+from storage.purge import Kept, purge
 from storage.records import Bill, File, Given, Heard, Line, Offer, Post, Room, RoomMessage, Used
 from storage.rooms import Rooms
 from storage.store import Store, open_store
@@ -14,6 +16,7 @@ __all__ = [
     "Given",
     "Heard",
     "InUse",
+    "Kept",
     "Line",
     "Numbered",
     "Offer",
@@ -22,8 +25,13 @@ __all__ = [
     "RoomMessage",
     "Rooms",
     "StorageError",
+    "StorageTrouble",
     "Store",
     "Used",
     "WrongAddress",
+    "erase",
+    "export",
+    "note_left",
     "open_store",
+    "purge",
 ]

@@ -118,6 +118,11 @@ class Context(Memory):
         await self.database.write(work)
         self._revise(key)
 
+    def forget_recent(self) -> None:
+        """Lines have gone from many channels: what is kept in memory is read again."""
+        self._revisions += 1
+        self._recent.clear()
+
     def _revise(self, key: tuple[str, str, str]) -> None:
         """The context of a channel has changed in its middle."""
         self._revisions += 1

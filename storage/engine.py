@@ -17,15 +17,18 @@ from typing import Any, TypeVar
 
 from filelock import FileLock, Timeout
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
-__all__ = ["Database", "InUse", "StorageError", "WrongAddress"]
+__all__ = ["Database", "InUse", "StorageError", "StorageTrouble", "WrongAddress"]
+
+StorageTrouble = SQLAlchemyError  # what reading and writing raise
 
 T = TypeVar("T")
 Work = Callable[[Connection], T]
 
 _GROUP = 64  # writes committed together at most: enough to share the disk's wait, few enough to keep it short
 _READERS = 2
+_MISTAKES = ("SQLITE_CONSTRAINT", "SQLITE_ERROR")  # of a statement, not of the database
 _BUSY_SECONDS = 5  # for which another process may hold the database before a write fails
 
 
@@ -45,6 +48,7 @@ class WrongAddress(StorageError):
 class _Write:
     work: Work[Any]
     done: "asyncio.Future[Any]"
+    alone: bool = False  # in no transaction
     result: Any = None
     error: BaseException | None = None
 
@@ -75,6 +79,7 @@ class Database:
         self._writer: threading.Thread | None = None
         self._readers: ThreadPoolExecutor | None = None
         self._engine: Engine | None = None
+        self.trouble = ""  # why it cannot be written just now
 
     async def open(self, migrate: Callable[[Path], None]) -> None:
         """Lock, check, migrate and open the file. Raises `StorageError`."""
@@ -86,6 +91,7 @@ class Database:
                 "PARLEY_DATA."
             ) from None
         except OSError as error:
+            self._lock.release()
             raise StorageError(
                 f"{self.path.parent} cannot be used: {error.strerror or error}. "
                 "Name a folder that can be written with PARLEY_DATA."
@@ -105,12 +111,12 @@ class Database:
     def _prepare(self, migrate: Callable[[Path], None]) -> None:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self._lock.acquire(blocking=False)
+        migrate(self.path)
         with contextlib.closing(sqlite3.connect(self.path, timeout=_BUSY_SECONDS)) as connection:
             connection.execute("PRAGMA journal_mode = WAL")
-        migrate(self.path)
 
     def _explain(self, error: sqlite3.DatabaseError) -> str:
-        name = getattr(error, "sqlite_errorname", "") or ""
+        name = _name_of(error)
         if name in ("SQLITE_NOTADB", "SQLITE_CORRUPT"):
             return (
                 f"{self.path} is damaged or is not a database ({error}). It was left as it is. Move it away to start "
@@ -118,8 +124,12 @@ class Database:
             )
         if name.startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN")):
             return f"{self.path} cannot be written ({error}). Check who owns it, or set PARLEY_DATA."
+        if name.startswith("SQLITE_IOERR"):
+            return f"The disk does not take or give what is in {self.path} ({error}). Look after the disk."
         if name == "SQLITE_FULL":
-            return f"There is no room left on the disk for {self.path}. Free some space and start again."
+            return f"There is no room left on the disk for {self.path}. Free some space."
+        if name in ("SQLITE_BUSY", "SQLITE_LOCKED"):
+            return f"Another program keeps {self.path} locked. Find out which, and end it."
         return f"{self.path} cannot be opened: {error}."
 
     async def write(self, work: Work[T]) -> T:
@@ -130,6 +140,22 @@ class Database:
         self._queue.put(_Write(work, done))
         return await done
 
+    async def checkpoint(self) -> None:
+        """Move everything written into the file itself and empty the log beside it, unless somebody is reading."""
+
+        def work(connection: Connection) -> None:
+            driver = connection.connection.driver_connection
+            if driver is not None:
+                driver.execute("PRAGMA busy_timeout = 100")
+                driver.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+                driver.execute(f"PRAGMA busy_timeout = {_BUSY_SECONDS * 1000}")
+
+        if self._writer is None:
+            raise StorageError("The database is closed.")
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._queue.put(_Write(work, done, alone=True))
+        await done
+
     async def read(self, work: Work[T]) -> T:
         """Run `work` on a reading connection."""
         engine, readers = self._engine, self._readers
@@ -137,10 +163,26 @@ class Database:
             raise StorageError("The database is closed.")
 
         def reading() -> T:
-            with engine.connect() as connection:
-                return work(connection)
+            try:
+                with engine.connect() as connection:
+                    return work(connection)
+            except Exception as error:
+                self._judge_error(error)
+                raise
 
         return await asyncio.get_running_loop().run_in_executor(readers, reading)
+
+    def _judge(self, writes: list[_Write]) -> None:
+        """Whether the database can be written: any write that could be says yes, and some errors say no."""
+        if any(write.error is None for write in writes):
+            self.trouble = ""
+        for write in writes:
+            self._judge_error(write.error)
+
+    def _judge_error(self, error: BaseException | None) -> None:
+        cause = getattr(error, "orig", error)
+        if isinstance(cause, sqlite3.DatabaseError) and _name_of(cause) not in _MISTAKES:
+            self.trouble = self._explain(cause)
 
     def _write_all(self, engine: Engine) -> None:
         """The writer's whole life."""
@@ -151,11 +193,16 @@ class Database:
                 while len(group) < _GROUP and not self._queue.empty():
                     group.append(self._queue.get())
                 closing = None in group
-                writes = [write for write in group if write is not None]
-                if writes and not _committed(connection, writes):
+                writes = [write for write in group if write is not None and not write.alone]
+                if writes and not _committed(connection, writes) and not _is_busy(writes[0].error):
                     for write in writes:  # each for itself, so that only those fail that cannot be done
                         _committed(connection, [write])
+                self._judge(writes)
                 _tell(writes)
+                alone = [write for write in group if write is not None and write.alone]
+                for write in alone:
+                    _done(connection, write)
+                _tell(alone)
 
     async def close(self) -> None:
         """Finish what is queued, close every connection and give the file free."""
@@ -172,6 +219,20 @@ class Database:
         self._lock.release()
 
 
+def _name_of(error: BaseException | None) -> str:
+    """SQLite's own name for what went wrong, without its finer distinctions where there are many."""
+    name = getattr(error, "sqlite_errorname", "") or ""
+    for kind in ("SQLITE_BUSY", "SQLITE_CORRUPT", "SQLITE_CONSTRAINT"):
+        if name.startswith(kind):
+            return kind
+    return name
+
+
+def _is_busy(error: BaseException | None) -> bool:
+    """Whether the whole group has waited in vain: waiting once more for each of its writes would take minutes."""
+    return _name_of(getattr(error, "orig", None)) == "SQLITE_BUSY"
+
+
 def _committed(connection: Connection, group: list[_Write]) -> bool:
     """Do these writes in one transaction; on an error, none of them, and each holds it."""
     try:
@@ -185,6 +246,14 @@ def _committed(connection: Connection, group: list[_Write]) -> bool:
     for write in group:
         write.error = None
     return True
+
+
+def _done(connection: Connection, write: _Write) -> None:
+    """Do something that is no transaction."""
+    try:
+        write.result = write.work(connection)
+    except Exception as error:  # noqa: BLE001 - it belongs to whoever asked for it
+        write.error = error
 
 
 def _tell(writes: list[_Write]) -> None:

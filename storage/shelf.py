@@ -85,6 +85,10 @@ class Shelf:
             )
 
         await self.database.write(work)
+        self.forget_choices()
+
+    def forget_choices(self) -> None:
+        """What was chosen is read again."""
         self._changes += 1
         self._chosen.clear()
 

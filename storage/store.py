@@ -54,14 +54,22 @@ class Store(Context):
     async def close(self) -> None:
         await self.database.close()
 
-    async def ping(self) -> None:
-        """Raise when the database cannot be read and written."""
+    @property
+    def trouble(self) -> str:
+        """Why nothing can be stored just now; empty when all is well."""
+        return self.database.trouble
 
-        def work(connection: Connection) -> None:
+    async def ping(self) -> None:
+        """Raise when the database cannot be read and written. After trouble, something is really written."""
+
+        def look(connection: Connection) -> None:
             connection.execute(select(1))
 
-        await self.database.read(work)
-        await self.database.write(work)
+        await self.database.read(look)
+        if self.trouble:
+            await self.note("", "ping", {"at": datetime.now(UTC).isoformat(), "room": "." * 4096})
+        else:
+            await self.database.write(look)
 
     # The inbox: received → running → answered → done, or failed, or expired.
 

@@ -19,6 +19,10 @@ def tone(seconds: float, *, silence: float = 0.0, rate: int = 48000, level: floa
     return array.array("h", quiet + [int(level * 32767 * math.sin(step * n)) for n in range(int(seconds * rate))])
 
 
+def _sample(value: float) -> int:
+    return int(max(-32767, min(32767, value)))
+
+
 @functools.cache
 def _syllable(number: int, rate: int) -> tuple[int, ...]:
     """A fifth of a second of something like speech: a hiss, then a vowel that fades."""
@@ -35,7 +39,7 @@ def _syllable(number: int, rate: int) -> tuple[int, ...]:
         envelope = math.sin(math.pi * n / (0.15 * rate)) ** 2
         wave = sum(much * math.sin(2 * math.pi * f * n / rate) for f, much in strength if much > 0.05)
         vowel.append(3500 * envelope * wave)
-    return tuple(int(max(-32767, min(32767, each))) for each in (*hissed, *vowel))
+    return tuple(_sample(each) for each in (*hissed, *vowel))
 
 
 def babble(seconds: float, *, silence: float = 0.0, rate: int = 16000, seed: int = 0) -> "array.array[int]":
@@ -53,7 +57,7 @@ def babble(seconds: float, *, silence: float = 0.0, rate: int = 16000, seed: int
 def noise(seconds: float, level: float = 0.1, *, rate: int = 16000, seed: int = 1) -> "array.array[int]":
     """White noise."""
     chance = random.Random(seed)
-    return array.array("h", [int(chance.gauss(0, level * 32767)) for _ in range(int(seconds * rate))])
+    return array.array("h", [_sample(chance.gauss(0, level * 32767)) for _ in range(int(seconds * rate))])
 
 
 def wav(samples: "array.array[int]", rate: int = 48000) -> bytes:
@@ -72,6 +76,7 @@ def encoded(samples: "array.array[int]", container: str, codec: str, *, rate: in
     at = at or rate
     with av.open(out, "w", format=container) as file:
         stream = file.add_stream(codec, rate=at, layout="mono")
+        stream.codec_context.bit_rate = 48_000
         resampler = av.AudioResampler(format=stream.codec_context.format, layout="mono", rate=at)
         frame = av.AudioFrame(format="s16", layout="mono", samples=len(samples))
         frame.sample_rate = rate

@@ -9,7 +9,7 @@ from sqlalchemy.exc import OperationalError
 
 from bot.adapter import Gone, Limits, PostFailed
 from bot.config import Config
-from bot.conversation import INTERRUPTED, NOT_KEPT, NOT_STORED, NOTHING_SAID
+from bot.conversation import GIVEN_UP, INTERRUPTED, NOT_KEPT, NOT_STORED, NOTHING_SAID
 from bot.errors import UserError
 from bot.markup import length
 from bot.media import fit_picture
@@ -452,6 +452,20 @@ async def test_after_a_crash_there_is_one_answer_or_one_notice(room: Room, state
     assert [shown.reply.text for shown in adapter.shown.values()] == [seen]
     assert not any(shown.reply.running for shown in adapter.shown.values())
     assert len(room.model.asked) == calls
+
+
+async def test_a_question_that_keeps_killing_the_bot_is_given_up_with_a_word(room: Room, store: Store) -> None:
+    message = room.adapter.message("What is the answer?")
+    heard = await store.accept(message.channel.key, message.id, packed(message))
+    assert heard is not None
+    for _ in range(3):  # starts, each of which ended in the middle of it
+        await store.attempt(heard)
+    async with room.again() as later:
+        await later.dispatch.recover(["fake"])
+        await later.dispatch.idle()
+    assert [reply.text for reply in room.adapter.answers_to(message)] == [GIVEN_UP]
+    assert await store.undone() == []
+    assert room.model.asked == []
 
 
 async def test_an_answer_that_has_nowhere_to_go_is_closed(room: Room, store: Store) -> None:

@@ -137,7 +137,7 @@ async def test_the_example_skill_passes_its_own_tests(example: Path) -> None:
         timeout=60,
         check=False,
     )
-    assert "2 passed" in done.stdout, done.stdout + done.stderr
+    assert "3 passed" in done.stdout, done.stdout + done.stderr
 
 
 async def test_the_example_skill_can_be_installed_and_spoken_to(example: Path, tmp_path: Path) -> None:

@@ -181,3 +181,29 @@ async def test_an_edit_that_changes_no_word_leaves_the_file_where_it_is(room: Ro
     assert len(room.model.asked) == 1, "nothing was changed, so nothing is answered again"
     await room.ask("When?")
     assert "The meeting is at noon" in room.model.asked[-1][1].text
+
+
+async def test_of_many_pictures_some_are_looked_at_and_that_is_said(room: Room) -> None:
+    pictures = [Attachment(f"{n}.png", "image/png", b"\x89PNG") for n in range(6)]
+    answer = await room.ask("What are these?", attachments=[*pictures, NOTES])
+    assert len(room.model.asked[0][-1].pictures) == 4
+    assert answer.footer == "I looked at the first 4 of 6 pictures"
+
+
+async def test_a_reply_to_an_answer_goes_on_about_its_file_also_when_it_is_out_of_sight(
+    room: Room, store: Store
+) -> None:
+    room.model.says = ["Notes of a meeting."]
+    message = room.adapter.message("", attachments=[NOTES])
+    await room.hear(message)
+    answer = next(iter(room.adapter.shown))
+    await room.ask("When is it?", quote=Quote(answer))
+    assert str(room.model.asked[1]).count("The meeting is at noon") == 1, "it is in sight, and not there twice"
+    async with room.again() as later:
+        later.conversation._memory._bytes = 600
+        for number in range(4):
+            await later.ask(f"Something else {number}" + " and more" * 20)
+        await later.ask("When was it?", quote=Quote(answer))
+    *_, before, last = [prompts for prompts in room.model.asked if "You are Parley" in prompts[0].text]
+    assert "The meeting is at noon" not in str(before)
+    assert str(last).count("The meeting is at noon") == 1

@@ -187,4 +187,4 @@ async def test_the_menu_of_a_message_asks_about_it(room: Room) -> None:
     await room.hear(message)
     assert room.model.asked[0][-1].words == "In reply to Bob:\n> The sky is green.\n\nIs that so?"
     await room.ask("And now?")
-    assert "/chat Is that so?" in [prompt.text for prompt in room.model.asked[-1]]
+    assert "Is that so?" in [prompt.text for prompt in room.model.asked[-1]]

@@ -18,6 +18,8 @@ from tests.room import Room, Stepwise
 class Dear(ScriptedModel):
     """A model that is paid for: so many micro-dollars a call, or nobody knows how many."""
 
+    name = "openai"
+
     def __init__(self, price: int | None, *says: str) -> None:
         super().__init__(*says)
         self.price = price
@@ -170,11 +172,11 @@ async def test_what_a_crash_may_have_cost_is_booked(config: Config, store: Store
 
 
 async def test_a_price_that_nobody_knows_is_taken_to_be_high(config: Config, store: Store) -> None:
-    async with Room(config, store, model=Dear(None, "fine"), quotas=Quotas(dollars_per_day=0.20)) as room:
-        seen = await ask(room, 3)
-        assert seen[0] == ["fine"]
-        assert "is used up" in (await ask(room.again(quotas=Quotas(dollars_per_day=0.10)), 1))[0][0]
-    assert stand_in(Usage("", "", "image", pictures=1)) >= 200_000
+    async with Room(config, store, model=Dear(None, "fine"), quotas=Quotas(dollars_per_day=0.10)) as room:
+        assert await ask(room, 1) == [["fine"]]
+        assert "is used up" in (await ask(room.again(quotas=Quotas(dollars_per_day=0.05)), 1))[0][0]
+    assert stand_in(Usage("openai", "new", "image", pictures=1)) >= 200_000
+    assert stand_in(Usage("custom", "my-own", "chat", 10**6, 10**6)) == 0, "a server of one's own"
 
 
 def test_a_meter_forgets_what_is_long_ago_and_knows_when() -> None:

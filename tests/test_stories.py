@@ -8,12 +8,13 @@ import math
 import struct
 import wave
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 
 from bot.config import Config
 from tests.fakes.openai import FakeOpenAI, faults
-from tests.fakes.openai.answers import flat_png
+from tests.fakes.openai.answers import Calls, flat_png
 from tests.papers import docx
 from tests.platforms import PLATFORMS, Platform, platform_of
 
@@ -110,6 +111,21 @@ async def test_a_picture_is_drawn(platform: Platform, openai: FakeOpenAI) -> Non
     assert content.startswith((b"\x89PNG", b"\xff\xd8"))
     (call,) = openai.of("/images/generations")
     assert call.body["prompt"] == "a fox in the snow"
+
+
+async def test_a_picture_is_drawn_in_the_middle_of_talk(platform: Platform, openai: FakeOpenAI) -> None:
+    def answer(messages: list[dict[str, Any]]) -> str | Calls:
+        done = messages[-1].get("role") == "tool" or messages[-1].get("type") == "function_call_output"
+        return "Here is your fox." if done else Calls([("draw", '{"prompt": "a fox"}')])
+
+    openai.drawing = flat_png(256, 256, (200, 90, 30))
+    openai.reply_with(answer)
+    seen = await platform.ask("I love foxes! Could you draw me one?")
+    assert "Here is your fox." in "\n".join(each.text for each in seen)
+    ((_, content),) = [file for each in seen for file in each.files]
+    assert content.startswith((b"\x89PNG", b"\xff\xd8"))
+    (call,) = openai.of("/images/generations")
+    assert call.body["prompt"] == "a fox"
 
 
 async def test_a_long_answer_arrives_whole(platform: Platform, openai: FakeOpenAI) -> None:

@@ -94,13 +94,17 @@ class Compatible(Provider):
             return
         self._list_at = now + _LIST_AGAIN
         try:
-            key = self._key if isinstance(self._key, str) else await self._key()
-            self._listed = await list_models(self.profile.base_url, key, _LIST_SECONDS)
+            self._listed = await self.offers(_LIST_SECONDS)
         except ValueError as error:  # it answers, but has no such list
             log.info("no list of models", provider=self.name, reason=str(error))
             self._listed = ()
         except OSError as error:
             log.warning("model server does not answer yet", provider=self.name, reason=type(error).__name__)
+
+    async def offers(self, seconds: float) -> tuple[Listed, ...]:
+        """The server's list of models as it is now. Raises as `list_models` does."""
+        key = self._key if isinstance(self._key, str) else await self._key()
+        return await list_models(self.profile.base_url, key, seconds)
 
     def model_for(self, role: Role) -> str:
         models, listed = self.profile.models, self._listed or ()

@@ -23,6 +23,7 @@ from bot.models.connection import Connection
 from bot.models.drawing import checked_picture
 from bot.models.errors import BadReply, ModelError, NotConfigured, Unavailable
 from bot.models.faults import Fault, connection_fault, server_fault
+from bot.models.listing import Listed
 from bot.models.prices import Prices
 from bot.models.profiles import PROFILES
 from bot.models.provider import (
@@ -80,6 +81,10 @@ class HuggingFace(Provider):
     async def learn_models(self) -> None:
         """Ask the router for its list of models, if that is not known."""
         await self._router.learn_models()
+
+    async def offers(self, seconds: float) -> tuple[Listed, ...]:
+        """The router's list of models as it is now. Raises as `list_models` does."""
+        return await self._router.offers(seconds)
 
     async def prepare(self) -> None:
         await self._router.prepare()
@@ -243,7 +248,8 @@ class HuggingFace(Provider):
             return server_fault(self.profile, model, role, response.status_code, body, response.headers)
         if isinstance(error, _Status):
             return server_fault(self.profile, model, role, error.status, error.body, error.headers)
-        if isinstance(error, ValueError | ImportError | KeyError | AttributeError):  # it cannot read what came
+        unreadable = isinstance(error, ValueError | ImportError | KeyError | AttributeError)
+        if unreadable or type(error).__name__ == "UnidentifiedImageError":  # that one is an `OSError`, too
             return Fault(
                 NotConfigured(str(error)) if isinstance(error, ImportError) else BadReply(), code=type(error).__name__
             )

@@ -28,10 +28,13 @@ _VISION = re.compile(r"vision|\bvl\b|[-_.\d]vl\b|llava|bakllava|moondream|minicp
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """One entry of a server's list. `sees` is whether it looks at pictures, `None` where the server does not say."""
+    """One entry of a server's list. `sees` is whether it looks at pictures, `None` where the server does not say;
+    `shutdown` the day from which it will be gone, as an ISO date, where that is told.
+    """
 
     id: str
     sees: bool | None = None
+    shutdown: str = ""
 
 
 async def list_models(base_url: str, key: str, seconds: float) -> tuple[Listed, ...]:
@@ -129,5 +132,6 @@ def _parse(answer: Any) -> tuple[Listed, ...]:
             sees = "multimodal" in can or "vision" in can
         elif isinstance(takes, list):
             sees = "image" in takes
-        listed.append(Listed(entry["id"], sees))
+        gone = entry.get("shutdown_date")
+        listed.append(Listed(entry["id"], sees, gone[:10] if isinstance(gone, str) else ""))
     return tuple(listed)

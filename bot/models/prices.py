@@ -68,8 +68,7 @@ _TABLE: Mapping[str, Price] = MappingProxyType(
         "dall-e-2": Price(picture=0.02),
     }
 )
-_LIKE_OPENAI = ("openai", "azure", "custom", "litellm")
-_LIBRARY = {"openai": "openai", "azure": "azure", "openrouter": "openrouter", "custom": "openai", "litellm": "openai"}
+_UNLIKE_OPENAI = ("openrouter", "huggingface", "ollama", "lmstudio", "llamacpp", "vllm", "localai", "transformers")
 _LONG_ANSWER = 4096  # tokens
 _FINE_TOKENS = 3000  # more, of a picture that is shown large
 _EDIT_TOKENS = 4000  # of a picture that is to be changed
@@ -122,7 +121,7 @@ class Prices:
                 return price
         if free:
             return _FREE
-        if name in _LIKE_OPENAI:
+        if name not in _UNLIKE_OPENAI:
             return next((price for pattern, price in _TABLE.items() if fnmatchcase(_plain(model), pattern)), None)
         return None
 
@@ -236,9 +235,9 @@ def _dearer(usage: Usage) -> float:
 @functools.lru_cache(maxsize=256)
 def _from_library(provider: str, model: str) -> Price | None:
     """What the library knows. Loading it takes a moment: not in the event loop."""
-    vendor = _LIBRARY.get(provider)
-    if vendor is None:
+    if provider in _UNLIKE_OPENAI and provider != "openrouter":
         return None
+    vendor = provider if provider in ("azure", "openrouter") else "openai"
     from genai_prices import Usage as Counted
     from genai_prices import calc_price
 
