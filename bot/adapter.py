@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from bot.config import Config
     from storage import Store
 
-__all__ = ["Adapter", "AdapterOff", "Gone", "Host", "Limits", "Overloaded", "PostFailed"]
+__all__ = ["Adapter", "AdapterOff", "Examined", "Gone", "Host", "Limits", "Overloaded", "PostFailed"]
 
 
 class AdapterOff(Exception):
@@ -43,6 +43,15 @@ class Overloaded(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class Examined:
+    """One thing that was looked at, whether it is well, and the one thing to do where it is not."""
+
+    what: str
+    well: bool
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Limits:
     """What a platform can carry in one channel.
 
@@ -54,6 +63,7 @@ class Limits:
     `resends` says that a message which `Host.heard` could not take comes again, or that its author is told by the
     platform itself.
     `buttons` is how many buttons can stand below a finished answer; 0 where there are none.
+    `messages` is how many messages one answer may take before the whole of it goes into a file; 0 for any number.
     """
 
     characters: int = 2000
@@ -64,6 +74,7 @@ class Limits:
     once: bool = True
     resends: bool = False
     buttons: int = 0
+    messages: int = 0
 
 
 class Host(Protocol):
@@ -167,6 +178,14 @@ class Adapter(ABC):
     async def read(self, channel: Channel, attachment: Attachment, limit: int) -> bytes:
         """The bytes of a received attachment; raises `UserError` above `limit` bytes or when it cannot be had."""
 
+    def shape(self, text: str) -> str:
+        """The Markdown of an answer as this platform's people read it best, before it is split. Pure and quick."""
+        return text
+
+    async def finish(self, text: str) -> tuple[str, tuple[Attachment, ...]]:
+        """The same for an answer that is whole, with pictures of what the platform cannot write. It cannot fail."""
+        return self.shape(text), ()
+
     async def remove(self, channel: Channel, message_id: str) -> None:
         """Take a message of the bot's own away, or leave a sign that it no longer counts. Raises as `edit` does."""
         await self.edit(channel, message_id, Reply("…"))
@@ -174,16 +193,26 @@ class Adapter(ABC):
     async def typing(self, channel: Channel) -> None:  # noqa: B027 - a platform without a typing sign has nothing to do
         """Show once that the bot is at work. Failure must not matter."""
 
-    async def earlier(self, channel: Channel, limit: int, since: datetime | None) -> tuple[Said, ...] | None:
+    async def earlier(
+        self, channel: Channel, limit: int, since: datetime | None, reader: Person
+    ) -> tuple[Said, ...] | None:
         """The newest `limit` messages of a channel, everybody's, the oldest first; with `since`, those after that.
 
-        `None` where the platform does not let the bot read them. Raises `UserError` with the remedy when somebody could
-        let it.
+        Only what `reader` may read there as well. `None` where the platform does not let the bot read them. Raises
+        `UserError` with the remedy when somebody could let it.
         """
         return None
 
     def link(self, channel: Channel, message_id: str) -> str:
         """The address of a message, for people who can open it; empty where messages have none."""
+        return ""
+
+    async def examine(self) -> list[Examined]:
+        """Ask the platform whether the bot has there what it needs, without disturbing a Parley that runs."""
+        return []
+
+    async def invite(self) -> str:
+        """The address at which somebody adds the bot to their community; empty where there is none."""
         return ""
 
     def routes(self) -> "Iterable[AbstractRouteDef]":

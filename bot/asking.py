@@ -77,7 +77,7 @@ class Asking:
         name = choice.skill.name
         bill.skill = bill.skill or name
         chosen = await self._store.chosen(settings_key(message.channel), name)
-        permit(message, choice.skill, chosen)
+        permit(choice.skill, chosen)
         if name in self.cut_off:
             raise UserError(CUT_OFF.format(name))
         if name in road.skills:
@@ -170,7 +170,7 @@ class Asking:
         permitted = []
         for name, skill in self._skills.items():
             with contextlib.suppress(UserError):
-                permit(message, skill, await self._store.chosen(key, name))
+                permit(skill, await self._store.chosen(key, name))
                 if name not in self.cut_off:
                     permitted.append(skill)
         return permitted

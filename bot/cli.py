@@ -1,4 +1,4 @@
-"""The command line: run · try · doctor · models · skills · forget · export.
+"""The command line: run · try · invite · doctor · models · skills · forget · export.
 
 Nothing heavy is imported before a command needs it, so that `parley --help` answers at once.
 """
@@ -84,7 +84,26 @@ def try_() -> None:
 
 
 @app.command()
-def doctor() -> None:
+def invite() -> None:
+    """Print the link that adds the bot to a Discord server, with no more rights than it needs."""
+    with _reasons():
+        config = _config()
+        from bot import log
+        from bot.doctor import invitations
+
+        log.configure("critical", secrets=log.secrets_of(config))
+        found = _finish(invitations(config))
+        if wrong := [each.text for each in found if each.mark == "wrong"]:
+            _fail(UPSTREAM if config.discord_token else CONFIGURATION, "\n".join(wrong))
+        print("\n".join(each.text for each in found))
+
+
+@app.command()
+def doctor(
+    discord: Annotated[
+        bool, typer.Option("--discord", help="Ask Discord: intents, commands, permissions in each channel.")
+    ] = False,
+) -> None:
     """Say what is on, what is off, why, and what to do about it.
 
     Exits with 1 when something that is set up cannot work.
@@ -95,7 +114,7 @@ def doctor() -> None:
         from bot.doctor import examine, show
 
         log.configure("critical", secrets=log.secrets_of(config))
-        findings = _finish(examine(config))
+        findings = _finish(examine(config, platform="discord" if discord else ""))
     if not show(findings):
         raise typer.Exit(1)
 

@@ -152,6 +152,16 @@ class Config(ModelSettings, Limited):
         validation_alias="PARLEY_TEAMS_LOGIN_URL",
         description="Where the Teams bot signs in (sovereign clouds)",
     )
+    discord_content: bool = Field(
+        False,
+        validation_alias="PARLEY_DISCORD_CONTENT",
+        description="1: ask Discord for the Message Content intent, to hear replies without a ping and to catch up",
+    )
+    discord_bots: Listed = Field(
+        (),
+        validation_alias="PARLEY_DISCORD_BOTS",
+        description="Ids of other Discord bots that are answered when they mention this one",
+    )
     discord_guild: str = Field(
         "",
         pattern=r"^(\d{15,20})?$",
@@ -194,6 +204,7 @@ class Config(ModelSettings, Limited):
         "teams_tenants",
         "teams_service_hosts",
         "discord_moderator_roles",
+        "discord_bots",
         "teams_moderators",
         mode="before",
     )

@@ -140,6 +140,8 @@ class Conversation:
             log.exception("a skill failed", reference=reference, skill=bill.skill, heard=running.heard)
             answer.add_sentence(f"Something went wrong on my side (reference {reference}).")
         await models.close()
+        if message.author.bot and outcome in ("explained", "cut off", "failed"):
+            answer.clear()  # an error is no answer to a machine: it would answer to that
         answer.settle()
         await delivery.fit()
         if outcome == "answered" and bill.used and not running.message.private:

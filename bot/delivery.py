@@ -29,6 +29,7 @@ log = structlog.get_logger(__name__)
 PLACEHOLDER = "…"
 MOST_CHARACTERS = 100_000  # of one answer; what says more than this has lost its way
 STOP = Button("stop", "Stop")
+WHOLE = "the whole answer is in the file"
 _FOOTER_ROOM = 8  # what a platform's own marks around a footer may take
 
 
@@ -159,7 +160,7 @@ class Delivery:
 
     async def finish(self) -> None:
         """Show the whole answer. Raises `PostFailed` when the platform does not take it, `Gone` when it never will."""
-        replies = [] if self._answer.empty else self._compose(running=False)
+        replies = [] if self._answer.empty else await self._composed()
         for part, reply in enumerate(replies, self._first):
             await self._show(part, reply)
         for part in [part for part in self.shown if part >= self._first + len(replies)]:
@@ -174,7 +175,7 @@ class Delivery:
                 return
             self._changed.clear()
             try:
-                for part, reply in enumerate(self._compose(running=True), self._first):
+                for part, reply in enumerate(self._compose(), self._first):
                     await self._show(part, reply)
             except PostFailed as error:
                 # The rest of the answer is still on its way, and `finish` shows all of it or says why it cannot.
@@ -193,25 +194,37 @@ class Delivery:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._ending.wait(), seconds)
 
-    def _compose(self, *, running: bool) -> list[Reply]:
-        """The messages that show the answer as it stands."""
+    def _compose(self) -> list[Reply]:
+        """The messages that show the answer while it grows."""
         answer = self._answer
-        if running:
-            said = bool(answer.text.strip())
-            text = answer.text if said else answer.status
-            if not text and not self._limits.once:
-                text = PLACEHOLDER
-            if not text:
-                return []
-            parts = split(close(tame(text)), self._limits.characters)
-            unfinished = (answer.preview,) if answer.preview and not answer.attachments else ()
-            last = Reply(parts[-1], self._fitting(list(unfinished))[0], buttons=(STOP,), running=True, status=not said)
-            return self._for_whom([*(Reply(part) for part in parts[:-1]), last])
-        parts = split(answer.text, self._limits.characters)
+        said = bool(answer.text.strip())
+        text = answer.text if said else answer.status
+        if not text and not self._limits.once:
+            text = PLACEHOLDER
+        if not text:
+            return []
+        parts = split(self._adapter.shape(close(tame(text))), self._limits.characters)
+        parts = parts[: self._limits.messages or None]
+        unfinished = (answer.preview,) if answer.preview and not answer.attachments else ()
+        last = Reply(parts[-1], self._fitting(list(unfinished))[0], buttons=(STOP,), running=True, status=not said)
+        return self._for_whom([*(Reply(part) for part in parts[:-1]), last])
+
+    async def _composed(self) -> list[Reply]:
+        """The messages that show the whole answer; where that would be a flood of them, the rest is in a file."""
+        answer, most = self._answer, self._limits.messages
+        text, pictures = await self._adapter.finish(answer.text)
+        parts = split(text, self._limits.characters)
         footer = " · ".join(answer.footers)
-        if footer and length(parts[-1]) + length(footer) + _FOOTER_ROOM > self._limits.characters:
+        files = [*answer.attachments, *pictures]
+        over = bool(footer) and length(parts[-1]) + length(footer) + _FOOTER_ROOM > self._limits.characters
+        if most and len(parts) + over > most:
+            files.insert(0, Attachment("answer.md", "text/markdown", answer.text.encode()))
+            footer = f"{WHOLE} · {footer}" if footer else WHOLE
+            room = self._limits.characters - length(footer) - _FOOTER_ROOM
+            parts = [*parts[: most - 1], split(parts[most - 1], room)[0]]
+        elif over:
             parts.append("")
-        attachments, left_out = self._fitting(answer.attachments)
+        attachments, left_out = self._fitting(files)
         if left_out:
             footer = f"{footer} · {left_out}" if footer else left_out
         last = Reply(parts[-1], attachments, footer, tuple(answer.buttons[: self._limits.buttons]))

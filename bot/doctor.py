@@ -18,7 +18,7 @@ from storage import InUse, StorageError, open_store
 if TYPE_CHECKING:
     from bot.config import Config
 
-__all__ = ["Finding", "examine", "show"]
+__all__ = ["Finding", "examine", "invitations", "show"]
 
 _SECONDS = 10.0  # for a server to say something
 _DISCORD = "https://discord.com/api/v10"
@@ -33,8 +33,13 @@ class Finding:
     text: str
 
 
-async def examine(config: "Config") -> list[Finding]:
-    """Look at everything, change nothing but what a start would create too. A Parley that runs is not disturbed."""
+async def examine(config: "Config", *, platform: str = "") -> list[Finding]:
+    """Look at everything, change nothing but what a start would create too. A Parley that runs is not disturbed.
+
+    With `platform`, look at that one only, and closely.
+    """
+    if platform:
+        return await _closely(config, platform)
     found = [_python(), _folder(config)]
     if found[-1].mark == "wrong":
         return found  # nothing else can be tried without it
@@ -123,6 +128,45 @@ async def _parts(config: "Config") -> list[Finding]:
         finally:
             await parley.close()
     return [_part(config, what, on, text) for what, on, text in rows]
+
+
+async def _closely(config: "Config", platform: str) -> list[Finding]:
+    """What a platform itself says of the bot."""
+    from bot.app import Parley
+    from bot.commands import commands_of
+
+    with tempfile.TemporaryDirectory() as folder:
+        database = f"sqlite:///{Path(folder) / 'doctor.db'}"
+        parley = await Parley.open(config.model_copy(update={"database_url": database}), only=(platform,))
+        try:
+            if platform in parley.off:
+                return [Finding("wrong", platform, parley.off[platform])]
+            adapter = parley.adapters[0]
+            adapter.commands = commands_of(found.skill for found in parley.skills if found.skill is not None)
+            seen = await adapter.examine()
+        finally:
+            await parley.close()
+    return [Finding("on" if each.well else "wrong", each.what, each.text) for each in seen]
+
+
+async def invitations(config: "Config") -> list[Finding]:
+    """Where the bot is added to communities, for each platform that has such an address."""
+    from bot.app import Parley
+
+    with tempfile.TemporaryDirectory() as folder:
+        database = f"sqlite:///{Path(folder) / 'doctor.db'}"
+        parley = await Parley.open(config.model_copy(update={"database_url": database}), only=("discord",))
+        try:
+            found = [Finding("wrong", name, why) for name, why in parley.off.items()]
+            for adapter in parley.adapters:
+                try:
+                    found.append(Finding("on", adapter.name, await adapter.invite()))
+                except Exception as error:  # noqa: BLE001 - whatever its library raises, the bot cannot sign in
+                    text = f"the bot cannot sign in ({type(error).__name__}). `parley doctor` says more."
+                    found.append(Finding("wrong", adapter.name, text))
+        finally:
+            await parley.close()
+    return found
 
 
 def _part(config: "Config", what: str, on: bool, text: str) -> Finding:

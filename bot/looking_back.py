@@ -39,7 +39,7 @@ async def earlier(store: Store, adapter: Adapter, message: Message, limit: int, 
     """The newest `limit` messages before this one. Raises `UserError` with the remedy where somebody has to let the bot
     read them.
     """
-    read = await adapter.earlier(message.channel, limit, since)
+    read = await adapter.earlier(message.channel, limit, since, message.author)
     said = (
         read if read is not None else [_said(each.line) for each in await store.all_lines(message.channel.key, limit)]
     )
@@ -64,7 +64,7 @@ async def search(
     stored = [each for each in stored if each.line.message_id.removeprefix("re:") not in repeated]
     known = {each.line.message_id for each in stored}
     try:
-        read = await adapter.earlier(message.channel, _READ, None) or ()
+        read = await adapter.earlier(message.channel, _READ, None, message.author) or ()
     except UserError:
         read = ()  # what was said to the bot can be searched all the same
     others = [said for said in read if said.message_id not in known | repeated]

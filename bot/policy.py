@@ -8,7 +8,7 @@ from pydantic import Field, ValidationError
 from bot.errors import UserError
 from bot.forms import fill
 from bot.log import redact
-from bot.messages import Message, Person
+from bot.messages import Person
 from bot.skill import Settings, Skill
 
 __all__ = ["LIMITS", "Lowered", "choice_of", "permit", "settings_of"]
@@ -29,10 +29,8 @@ class Lowered(Settings):
     )
 
 
-def permit(message: Message, skill: Skill[Any, Any], chosen: Mapping[str, Any]) -> None:
+def permit(skill: Skill[Any, Any], chosen: Mapping[str, Any]) -> None:
     """Raise `UserError` when the skill is switched off in this channel."""
-    if message.author.bot:
-        raise UserError("I do not answer other bots.")
     if not chosen.get("enabled", True):
         raise UserError(f"“{skill.name}” is switched off in this channel. A moderator can switch it on.")
 

@@ -223,7 +223,9 @@ class FakeAdapter(Adapter):
             raise UserError(f"{attachment.name} is too large for me.")
         return content
 
-    async def earlier(self, channel: Channel, limit: int, since: datetime | None) -> tuple[Said, ...] | None:
+    async def earlier(
+        self, channel: Channel, limit: int, since: datetime | None, reader: Person
+    ) -> tuple[Said, ...] | None:
         """The end of what is `around`."""
         return None if self.around is None else self.around[-limit:]
 

@@ -97,11 +97,11 @@ class Notebook:
 
 
 @contextlib.asynccontextmanager
-async def loopback() -> AsyncIterator[FakeDiscord]:
+async def loopback(**settings: Any) -> AsyncIterator[FakeDiscord]:
     """A loopback Discord. Afterwards discord.py, which keeps the server's address in its classes, forgets it."""
     before = Route.BASE, DiscordWebSocket.DEFAULT_GATEWAY
     try:
-        async with FakeDiscord() as discord:
+        async with FakeDiscord(**settings) as discord:
             yield discord
     finally:
         Route.BASE, DiscordWebSocket.DEFAULT_GATEWAY = before

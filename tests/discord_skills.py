@@ -17,7 +17,7 @@ class Talk(Skill[TalkSettings, TalkRequest]):
     """Talk about anything."""
 
     name = "chat"
-    menu = "Ask about this…"
+    menu = "Ask about this"
 
 
 class PaintSettings(Settings):

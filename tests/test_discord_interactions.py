@@ -132,7 +132,7 @@ async def test_the_menu_of_a_message_shows_the_bot_what_it_could_not_read(scene:
 
 async def test_asking_about_a_message_asks_what(scene: Scene) -> None:
     said = await scene.discord.say(scene.general, scene.bob, "the tide is high")
-    opened = await scene.discord.menu(said, scene.ada, "Ask about this…")
+    opened = await scene.discord.menu(said, scene.ada, "Ask about this")
     modal = await answered(scene, opened)
     expected = json.loads((SCREENS / "ask_about_this.json").read_text().replace("{message}", said.id))
     assert modal == {"type": 9, "data": expected}

@@ -5,16 +5,19 @@ discord.py is imported only once it is known that Discord is switched on: it cos
 
 from typing import TYPE_CHECKING
 
-from bot.adapter import Adapter, AdapterOff, Host, Limits
-from bot.adapters.discord.pace import FOR_GROWTH, FOR_TYPING, Pace
-from bot.messages import Attachment, Channel, Reply
+from bot.adapter import Adapter, AdapterOff, Examined, Host, Limits
+from bot.adapters.discord.pace import FOR_TYPING, Pace
+from bot.messages import Attachment, Channel, Person, Reply, Said
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from bot.config import Config
     from storage import Store
 
 __all__ = ["Discord"]
 
+PACE = 1.2  # seconds between two steps: Discord allows five edits in five seconds in a channel, and one is kept
 PORTAL = "https://discord.com/developers/applications"
 
 
@@ -32,18 +35,21 @@ class Discord(Adapter):
         if not (token.isascii() and token.isprintable()) or " " in token:
             raise AdapterOff(f"DISCORD_TOKEN is not a token: copy it again from {PORTAL} → your application → Bot")
 
+        self._token = token
         from bot.adapters.discord.answering import Answering
         from bot.adapters.discord.connection import Connection
         from bot.adapters.discord.desk import Desk
         from bot.adapters.discord.here import Here
+        from bot.adapters.discord.loops import Loops
         from bot.adapters.discord.notes import Notes
         from bot.adapters.discord.tokens import Tokens
 
         notes = Notes(store)
         self._desk = Desk(notes, Tokens(notes), Here(store, config.discord_moderator_roles))
-        self._desk.development = config.discord_guild
+        self._desk.development, self._desk.content = config.discord_guild, config.discord_content
+        self._desk.loops = Loops(config.discord_bots)
         self._connection = Connection(token, config.discord_api, self._desk)
-        self._answering = Answering(self._connection, self._desk.tokens)
+        self._answering = Answering(self._connection, self._desk)
         self._pace = Pace()
 
     @property
@@ -59,11 +65,23 @@ class Discord(Adapter):
             characters=2000,
             attachments=10,
             attachment_bytes=self._connection.upload_limit(channel),
-            pace=1.2,  # Discord allows five edits in five seconds in a channel; one is kept for the end
+            pace=PACE,
             typing=8.0,  # the sign lasts ten seconds
             once=True,
             buttons=5,
+            messages=5,
         )
+
+    def shape(self, text: str) -> str:
+        from bot.adapters.discord.rendering import rendered
+
+        return rendered(text)
+
+    async def finish(self, text: str) -> tuple[str, tuple[Attachment, ...]]:
+        from bot.adapters.discord.formulas import illustrated
+
+        numbered, pictures = await illustrated(text)
+        return self.shape(numbered), pictures
 
     async def run(self, host: Host) -> None:
         """Listen until cancelled. Raises `AdapterOff` when Discord refuses the token."""
@@ -78,13 +96,38 @@ class Discord(Adapter):
         """Replace text, footer and buttons; files too if `reply` brings any, else those that are there stay."""
         if not reply.running:
             await self._pace.place()
-        elif not self._pace.spare(FOR_GROWTH):
+            self._pace.ended(channel.id, message_id)
+        elif not self._pace.may_grow(channel.id, message_id, PACE):
             return  # the next step shows this one too, and the end shows everything
         await self._answering.edit(channel, message_id, reply)
 
     async def remove(self, channel: Channel, message_id: str) -> None:
         await self._pace.place()
         await self._answering.remove(channel, message_id)
+
+    async def earlier(
+        self, channel: Channel, limit: int, since: "datetime | None", reader: Person
+    ) -> tuple[Said, ...] | None:
+        from bot.adapters.discord.history import earlier
+
+        client = self._connection.client
+        if client is None:
+            return None
+        return await earlier(client, channel, limit, since, reader, content=self._desk.content)
+
+    async def examine(self) -> list[Examined]:
+        from bot.adapters.discord.commands import offered
+        from bot.adapters.discord.examining import examined
+
+        names = [*(command.name for command in offered(self.commands)), "parley"]
+        return await examined(
+            self._token, content=self.config.discord_content, guild_id=self.config.discord_guild, names=names
+        )
+
+    async def invite(self) -> str:
+        from bot.adapters.discord.examining import invited
+
+        return await invited(self._token)
 
     def link(self, channel: Channel, message_id: str) -> str:
         """The address of a message; nobody but their reader can open those in private."""

@@ -6,28 +6,54 @@ channel (an answer for one person's eyes, a server it was not invited to) it goe
 """
 
 import hashlib
+from dataclasses import replace
 
-from bot.adapter import Gone
-from bot.adapters.discord import showing, through
+import aiohttp
+import discord
+import structlog
+
+from bot.adapter import Gone, PostFailed
+from bot.adapters.discord import showing, through, voice
 from bot.adapters.discord.connection import Connection
-from bot.adapters.discord.tokens import Opened, Tokens
-from bot.messages import Channel, Reply
+from bot.adapters.discord.desk import Desk
+from bot.adapters.discord.tokens import Opened
+from bot.messages import Attachment, Channel, Reply
+from bot.translations import translate
 
 __all__ = ["Answering"]
+
+log = structlog.get_logger(__name__)
+
+MUTED = "🔇"  # put below a question that can be answered nowhere
+NOT_THERE = "I may not write in {channel}, so you find my answer here."
+_NOT_SPOKEN = frozenset({50013, 50160, 40005, 50035})  # a voice message that Discord does not take
+_MOST_MOVED = 500
 
 
 class Answering:
     """Posts, edits and removes. Each call may be repeated."""
 
-    def __init__(self, connection: Connection, tokens: Tokens) -> None:
+    def __init__(self, connection: Connection, desk: Desk) -> None:
         self._connection = connection
-        self._tokens = tokens
+        self._desk = desk
+        self._tokens = desk.tokens
+        self._moved: dict[str, Channel] = {}  # messages that are elsewhere than the core thinks
 
     async def post(self, channel: Channel, reply: Reply, answers: str, nonce: str) -> str:
         """Show a new message and return its id. Raises `Gone` or `PostFailed`."""
+        sound, reply = self._apart(channel, reply)
+        message_id = await self._post(channel, reply, answers, nonce)
+        if sound is not None:
+            await self._speak(channel, message_id, reply, sound)
+        return message_id
+
+    async def _post(self, channel: Channel, reply: Reply, answers: str, nonce: str) -> str:
         opened = self._tokens.answering(answers)
         if opened is None:
-            return await self._in_channel(channel, reply, answers, nonce)
+            try:
+                return await self._in_channel(channel, reply, answers, nonce)
+            except Gone as error:
+                return await self._elsewhere(channel, reply, answers, nonce, error)
         if known := opened.shown.get(nonce):
             await self.edit(channel, known, reply)
             return known
@@ -50,11 +76,17 @@ class Answering:
                 opened.original = opened.original or (message_id if opened.first else "")
                 return message_id
         if opened.alone:
-            return await self._in_private(opened, reply, nonce)
+            return await self._in_private(opened.person, reply, nonce, opened.locale)
         return await self._in_channel(channel, reply, opened.original, nonce, opened.locale)
 
     async def edit(self, channel: Channel, message_id: str, reply: Reply) -> None:
         """Make a message show something else. Raises `Gone` or `PostFailed`."""
+        sound, reply = self._apart(channel, reply)
+        await self._edit(channel, message_id, reply)
+        if sound is not None:
+            await self._speak(channel, message_id, reply, sound)
+
+    async def _edit(self, channel: Channel, message_id: str, reply: Reply) -> None:
         opened = self._tokens.showing(message_id)
         if opened is not None and self._tokens.alive(opened):
             try:
@@ -67,24 +99,27 @@ class Answering:
                 self._tokens.end(opened)
             else:
                 return
-        if opened is not None and opened.alone:
+        if opened is not None and opened.alone and message_id not in self._moved:
             if not reply.running:
-                await self._in_private(opened, reply, hashlib.sha256(message_id.encode()).hexdigest()[:24])
+                nonce = hashlib.sha256(message_id.encode()).hexdigest()[:24]
+                await self._in_private(opened.person, reply, nonce, opened.locale)
             return
-        locale = self._connection.locale(channel)
-        await self._connection.persist(channel, lambda client: showing.edit(client, channel, message_id, reply, locale))
+        there = self._moved.get(message_id, channel)
+        locale = self._connection.locale(there)
+        await self._connection.persist(there, lambda client: showing.edit(client, there, message_id, reply, locale))
 
     async def remove(self, channel: Channel, message_id: str) -> None:
         """Take a message away. Raises `Gone` or `PostFailed`."""
         opened = self._tokens.showing(message_id)
-        if opened is not None and opened.alone:
+        if opened is not None and opened.alone and message_id not in self._moved:
             if not self._tokens.alive(opened):
                 raise Gone("the interaction is over, and nothing of it can be changed")
             await self._connection.persist(
                 channel, lambda client: through.delete_through(client, opened, message_id), through_token=True
             )
             return
-        await self._connection.persist(channel, lambda client: showing.remove(client, channel, message_id))
+        there = self._moved.get(message_id, channel)
+        await self._connection.persist(there, lambda client: showing.remove(client, there, message_id))
 
     async def _in_channel(self, channel: Channel, reply: Reply, answers: str, nonce: str, locale: str = "") -> str:
         locale = locale or self._connection.locale(channel)
@@ -92,10 +127,70 @@ class Answering:
             channel, lambda client: showing.post(client, channel, reply, answers, nonce, locale)
         )
 
-    async def _in_private(self, opened: Opened, reply: Reply, nonce: str) -> str:
-        """Write to the person: the place where they asked is closed by now, or was never open to the bot."""
-        if not opened.person:
-            raise Gone("the interaction is over, and nobody is known to have begun it")
-        room = await self._connection.private_channel(opened.person)
-        plain = Reply(reply.text, reply.attachments, reply.footer, running=reply.running)
-        return await self._in_channel(room, plain, "", nonce, opened.locale)
+    # Elsewhere
+
+    async def _elsewhere(self, channel: Channel, reply: Reply, answers: str, nonce: str, why: Gone) -> str:
+        """Where the bot may not write: to whoever asked, or at least a sign. Raises `Gone` when nothing helps."""
+        person = self._desk.askers.get(answers)
+        if person is None or channel.kind == "direct":
+            raise why
+        locale = self._connection.locale(channel)
+        said = translate(NOT_THERE, locale).format(channel=f"<#{channel.id}>")
+        try:
+            return await self._in_private(person, replace(reply, text=f"-# {said}\n{reply.text}"[:2000]), nonce, locale)
+        except Gone:
+            await self._give_a_sign(channel, answers)
+            raise why from None
+
+    async def _in_private(self, person: str, reply: Reply, nonce: str, locale: str) -> str:
+        """Write to somebody alone."""
+        if not person:
+            raise Gone("nobody is known to whom it could be written")
+        room = await self._connection.private_channel(person)
+        message_id = await self._in_channel(room, replace(reply, buttons=(), private=False), "", nonce, locale)
+        self._moved[message_id] = room
+        while len(self._moved) > _MOST_MOVED:
+            del self._moved[next(iter(self._moved))]
+        return message_id
+
+    async def _give_a_sign(self, channel: Channel, answers: str) -> None:
+        client = self._connection.client
+        if client is None or not answers.isdecimal():
+            return
+        try:
+            await client.http.add_reaction(int(channel.id), int(answers), MUTED)
+        except (discord.DiscordException, aiohttp.ClientError, OSError) as error:
+            log.info("nobody could be told why there is no answer", error=type(error).__name__)
+
+    # Voice messages
+
+    def _apart(self, channel: Channel, reply: Reply) -> tuple[Attachment | None, Reply]:
+        """The sound that becomes a voice message, where there can be one, and what is shown beside it."""
+        client = self._connection.client
+        if client is None or reply.private or not voice.may_speak(client, channel):
+            return None, reply
+        return voice.spoken(reply)
+
+    async def _speak(self, channel: Channel, message_id: str, reply: Reply, sound: Attachment) -> None:
+        """Post the sound below its message; where Discord does not take it so, hang it on the message as a file."""
+        nonce = voice.voice_nonce(message_id, sound)
+
+        async def speak(client: discord.Client) -> bool:
+            try:
+                await voice.post_voice(client, channel, sound, message_id, nonce)
+            except discord.HTTPException as error:
+                if error.code not in _NOT_SPOKEN and error.status != 413:
+                    raise
+                log.info("a voice message was not taken", status=error.status, code=error.code)
+                return False
+            return True
+
+        try:
+            taken = await self._connection.persist(channel, speak)
+        except PostFailed as error:
+            log.warning("a voice message could not be posted", reason=str(error))
+            taken = False
+        if not taken:
+            text = "" if reply.text == voice.ALONE else reply.text
+            attachments = (*reply.attachments, sound)
+            await self._edit(channel, message_id, replace(reply, text=text, attachments=attachments))

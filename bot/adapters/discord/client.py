@@ -6,6 +6,7 @@ import logging
 import sys
 import traceback
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -20,13 +21,15 @@ from bot.adapters.discord.attention import Attention
 from bot.adapters.discord.desk import Desk
 from bot.adapters.discord.endpoints import gateway_found
 from bot.adapters.discord.hearing import addressed, heard_message, place, place_of
+from bot.adapters.discord.history import Chains
 from bot.adapters.discord.interactions import Interactions
 from bot.adapters.discord.permissions import invite_link
 from bot.adapters.discord.silence import Silence
 from bot.adapters.discord.starts import Starts
 from bot.adapters.discord.sync import bring_commands
+from bot.adapters.discord.threads import begun_at, thread_for
 from bot.adapters.discord.traffic import Traffic
-from bot.messages import Channel
+from bot.messages import Channel, Message
 
 __all__ = ["Client", "keep_private"]
 
@@ -37,8 +40,12 @@ LAUNCHES = 12  # attempts at a shard's first connection, 5 s apart
 IDENTIFY_PAUSE = 5.0  # seconds before every IDENTIFY but the first, as Discord wants it
 _TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=15)
 _MOST_EDITS = 500  # remembered, to tell an edit from a link's preview that comes after it
-_LAST_CALLS = 5.0  # seconds that calls may take when the client is closed
+_LAST_CALLS = 2.0  # seconds that calls may take when the client is closed
 _LONGEST_PAUSE = 4  # as a power of two: 16 s between attempts at a lost gateway
+
+
+def _with_content() -> discord.Intents:
+    return INTENTS | discord.Intents(message_content=True)
 
 
 def keep_private() -> None:
@@ -61,7 +68,7 @@ class Client(discord.AutoShardedClient):
     ) -> None:
         discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False  # we do not join voice calls
         super().__init__(
-            intents=INTENTS,
+            intents=_with_content() if desk.content else INTENTS,
             allowed_mentions=discord.AllowedMentions.none(),
             member_cache_flags=discord.MemberCacheFlags.none(),
             max_messages=None,
@@ -76,6 +83,7 @@ class Client(discord.AutoShardedClient):
         self._starts = starts
         self._desk = desk
         self._interactions = Interactions(self, host, desk.commands, desk.tokens, desk.here)
+        self._chains = Chains(self)
         self._tasks: set[asyncio.Task[None]] = set()
         self._silence = Silence(self, attention, traffic, self._hear, _note_failure)
         self._launches: dict[int, int] = {}
@@ -139,8 +147,11 @@ class Client(discord.AutoShardedClient):
 
     async def close(self) -> None:
         await self._silence.close()
-        if self._tasks:  # a call to Discord is not cut off
-            await asyncio.wait(self._tasks, timeout=_LAST_CALLS)
+        if self._tasks:  # a call to Discord is not cut off, unless it waits and waits
+            _, waiting = await asyncio.wait(self._tasks, timeout=_LAST_CALLS)
+            for task in waiting:
+                task.cancel()
+            await asyncio.gather(*waiting, return_exceptions=True)
         await super().close()
 
     async def setup_hook(self) -> None:
@@ -174,24 +185,41 @@ class Client(discord.AutoShardedClient):
     async def on_message(self, message: discord.Message) -> None:
         guild_id = message.guild.id if message.guild else getattr(message.channel, "guild_id", None) or 0
         self._attention.seen((guild_id >> 22) % (self.shard_count or 1), message.id)
-        if self.user and addressed(message, self.user.id):
+        self._chains.see(message)
+        if self.user and addressed(message, self.user.id, self._desk.loops.allowed):
             await self._hear(message)
 
     async def _hear(self, message: discord.Message) -> None:
         """Pass it on. If it is not taken, it stays where the next reading begins."""
-        assert self.user
-        chosen = await self._desk.here.chosen(place_of(message))
-        heard = heard_message(message, self.user.id, chosen.roles)
+        room = str(message.channel.id)
+        if not message.author.bot:
+            self._desk.loops.person_spoke(room)
+        elif not self._desk.loops.may_ask(str(message.author.id), room):
+            log.info("another bot is not answered for a while", bot=message.author.id)
+            return
         self._attention.hold(message.id, message.id - 1)
+        heard = await self._heard(message)
+        if heard.quote is not None:
+            heard = replace(heard, quote=await self._chains.follow(message, heard.quote))
         if heard.channel.kind == "direct":
             self._traffic.accepted(heard.channel)
             await self._attention.meet(message.channel.id)
+        elif heard.channel.kind == "channel" and (await self._desk.here.chosen(heard.channel)).threads:
+            heard = replace(heard, channel=await thread_for(self, message, heard))
+        self._desk.asked(heard.id, heard.author.id)
         await self._host.heard(heard)
         self._attention.release(message.id)
 
+    async def _heard(self, message: discord.Message) -> Message:
+        assert self.user
+        chosen = await self._desk.here.chosen(place_of(message))
+        return heard_message(message, self.user.id, chosen.roles)
+
     async def on_raw_message_edit(self, event: discord.RawMessageUpdateEvent) -> None:
         message = event.message
-        if not (self.user and message.edited_at and addressed(message, self.user.id)):  # a link's preview is no edit
+        if not (
+            self.user and message.edited_at and not message.author.bot and addressed(message, self.user.id)
+        ):  # a link's preview is no edit
             return
         if self._edits.pop(message.id, None) == message.edited_at:  # nor one after an edit
             self._edits[message.id] = message.edited_at
@@ -199,15 +227,23 @@ class Client(discord.AutoShardedClient):
         self._edits[message.id] = message.edited_at
         while len(self._edits) > _MOST_EDITS:
             del self._edits[next(iter(self._edits))]
-        chosen = await self._desk.here.chosen(place_of(message))
-        await self._host.edited(heard_message(message, self.user.id, chosen.roles))
+        heard = await self._heard(message)
+        thread = begun_at(message.guild, message.id)
+        await self._host.edited(replace(heard, channel=thread) if thread else heard)
 
     async def on_raw_message_delete(self, event: discord.RawMessageDeleteEvent) -> None:
-        await self._host.deleted(self._place(event.channel_id, event.guild_id), [str(event.message_id)])
+        await self._deleted(event.channel_id, event.guild_id, {event.message_id})
 
     async def on_raw_bulk_message_delete(self, event: discord.RawBulkMessageDeleteEvent) -> None:
-        ids = sorted(str(message_id) for message_id in event.message_ids)
-        await self._host.deleted(self._place(event.channel_id, event.guild_id), ids)
+        await self._deleted(event.channel_id, event.guild_id, event.message_ids)
+
+    async def _deleted(self, channel_id: int, guild_id: int | None, message_ids: set[int]) -> None:
+        guild = self.get_guild(guild_id) if guild_id else None
+        for message_id in message_ids:
+            self._chains.forget(message_id)
+            if thread := begun_at(guild, message_id):  # it was answered there
+                await self._host.deleted(thread, [str(message_id)])
+        await self._host.deleted(self._place(channel_id, guild_id), sorted(str(each) for each in message_ids))
 
     async def on_interaction(self, interaction: discord.Interaction) -> None:
         await self._interactions.take(interaction)

@@ -9,6 +9,7 @@ import structlog
 
 from bot.commands import Command
 from bot.forms import FormField
+from bot.routing import FALLBACK
 from bot.translations import languages, translate
 
 __all__ = [
@@ -87,7 +88,7 @@ def menu_entries(commands: Iterable[Command]) -> dict[str, Command]:
 
 def asks_first(command: Command) -> bool:
     """Whether its menu entry opens a dialog: there is something that the message alone does not tell."""
-    return command.menu.endswith("…") or any(field.required for field in command.request.fields)
+    return command.name == FALLBACK or any(field.required for field in command.request.fields)
 
 
 def option_names(command: Command) -> dict[str, FormField]:

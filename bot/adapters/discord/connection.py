@@ -30,6 +30,10 @@ PATIENCE = 60.0  # seconds for which a call is tried; what takes longer is the s
 PAUSES = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0)
 REJOINING = (1.0, 2.0, 5.0, 10.0, 20.0)
 LAST_SENDS = 5.0
+CONTENT_REFUSED = (
+    "Switch on “Message Content Intent” in the developer portal (your application → Bot), or unset "
+    "PARLEY_DISCORD_CONTENT. Until then Parley goes on without it."
+)
 KEEPING = 20.0  # seconds between two notes of what was heard
 WALL = 600.0  # seconds without calls when Discord's wall does not say for how long it stands
 
@@ -77,6 +81,11 @@ class Connection:
             return f"Discord refuses too much: nothing is called for {self._traffic.pause:.0f} s"
         return ""
 
+    @property
+    def client(self) -> Client | None:
+        """The present one."""
+        return self._client
+
     async def run(self, host: Host) -> None:
         """Stay joined until cancelled. Raises `AdapterOff` when Discord refuses us."""
         keep_private()
@@ -119,7 +128,11 @@ class Connection:
             except discord.LoginFailure:
                 self._refused = True
             except discord.PrivilegedIntentsRequired:
-                raise AdapterOff(_REFUSALS[4014]) from None
+                if not self._desk.content:
+                    raise AdapterOff(_REFUSALS[4014]) from None
+                self._desk.content = False  # it goes on without
+                log.error("discord refuses the Message Content intent", remedy=CONTENT_REFUSED)
+                continue
             except discord.ConnectionClosed as error:
                 if error.code in _REFUSALS:
                     raise AdapterOff(_REFUSALS[error.code]) from None

@@ -11,7 +11,17 @@ from discord.abc import GuildChannel, Snowflake
 
 from bot.messages import Attachment, Channel, Message, Person, Quote
 
-__all__ = ["addressed", "attachments_of", "heard_message", "manages_server", "person_of", "place", "place_of", "quoted"]
+__all__ = [
+    "addressed",
+    "attachments_of",
+    "heard_message",
+    "in_words",
+    "manages_server",
+    "person_of",
+    "place",
+    "place_of",
+    "quoted",
+]
 
 _SAID = (discord.MessageType.default, discord.MessageType.reply)
 _NEW = timedelta(days=7)
@@ -21,9 +31,13 @@ _MARKS = re.compile(
 )
 
 
-def addressed(message: discord.Message, me: int) -> bool:
-    """Whether a person says this to the bot, whose user id is `me`."""
-    if message.author.bot or message.webhook_id or message.type not in _SAID:
+def addressed(message: discord.Message, me: int, bots: Collection[str] = ()) -> bool:
+    """Whether a person says this to the bot, whose user id is `me`; or one of the `bots` that it may talk to."""
+    if (
+        (message.author.bot and (str(message.author.id) not in bots or message.author.id == me))
+        or message.webhook_id
+        or message.type not in _SAID
+    ):
         return False
     if isinstance(message.channel, discord.DMChannel):
         return True
@@ -118,7 +132,7 @@ def _words(message: discord.Message, me: int) -> str:
     text = message.content.strip()
     if start := own.match(text):
         text = text[start.end() :].lstrip(" \t,:")
-    text = _in_words(own.sub("", text), message).strip()
+    text = in_words(own.sub("", text), message).strip()
     stickers = "".join(f"\n[sticker: {sticker.name}]" for sticker in message.stickers)
     return (text + stickers).strip()
 
@@ -127,7 +141,8 @@ def _is_ours(role: discord.Role, me: int) -> bool:
     return bool(role.tags and role.tags.bot_id == me)
 
 
-def _in_words(text: str, message: discord.Message) -> str:
+def in_words(text: str, message: discord.Message) -> str:
+    """What was said, with names in place of mentions."""
     guild = message.guild
     people = {user.id: user.display_name for user in message.mentions}
 
@@ -152,7 +167,7 @@ def _quote(message: discord.Message) -> Quote | None:
         return None
     if message.message_snapshots:
         snapshot = message.message_snapshots[0]
-        text = _in_words(snapshot.content, message)
+        text = in_words(snapshot.content, message)
         return Quote(
             str(reference.message_id), None, text, attachments_of(snapshot.attachments, message), forwarded=True
         )
@@ -162,7 +177,7 @@ def _quote(message: discord.Message) -> Quote | None:
     return Quote(
         str(earlier.id),
         person_of(earlier.author, earlier.channel),
-        _in_words(earlier.content, earlier),
+        in_words(earlier.content, earlier),
         attachments_of(earlier.attachments, earlier),
     )
 
@@ -173,7 +188,7 @@ def quoted(message: discord.Message) -> Quote:
     return Quote(
         str(message.id),
         person_of(message.author, message.channel),
-        _in_words(found.content, message),
+        in_words(found.content, message),
         attachments_of(found.attachments, message),
         forwarded=bool(message.message_snapshots),
     )

@@ -35,12 +35,12 @@ class Here:
 
     def __init__(self, store: "Store", roles: tuple[str, ...]) -> None:
         self._store = store
-        self._roles = frozenset(roles)
+        self.roles = frozenset(roles)
 
     async def chosen(self, channel: Channel) -> Chosen:
         """What goes for this channel; the defaults where storage cannot say."""
         if not channel.tenant:
-            return Chosen(roles=self._roles)
+            return Chosen(roles=self.roles)
         try:
             found: Mapping[str, Any] = await self._store.chosen(
                 (channel.platform, channel.tenant, channel.settings_id), OWN
@@ -50,7 +50,7 @@ class Here:
             found = {}
         roles = found.get("roles", ())
         named = frozenset(str(role) for role in roles) if isinstance(roles, list) else frozenset()
-        return Chosen(found.get("threads") is True, self._roles | named)
+        return Chosen(found.get("threads") is True, self.roles | named)
 
     async def choose(self, channel: Channel, chosen: Mapping[str, Any], *, everywhere: bool) -> None:
         """Set it. Who may is asked before."""

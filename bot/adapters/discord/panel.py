@@ -2,6 +2,7 @@
 
 import asyncio
 import io
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -17,8 +18,9 @@ from bot.adapters.discord.here import OWN, Here
 from bot.adapters.discord.permissions import lacking, rights_in
 from bot.commands import Command
 from bot.errors import UserError
-from bot.forms import Form, FormField
+from bot.forms import Form, FormField, form_of
 from bot.messages import Attachment, Channel, Person
+from bot.policy import LIMITS, Lowered
 from bot.translations import translate
 
 if TYPE_CHECKING:
@@ -40,6 +42,9 @@ _OWN = Command(
     Form((FormField("threads", "bool", "Answer each question in a thread of its own", False, False),)),
 )
 
+_LIMITS = "@limits"  # how the core's own name for it, which is empty, is written in buttons
+_LOWERED = Command(_LIMITS, "How much people may ask for here", Form(()), form_of(Lowered))
+
 
 class Panel:
     """Answers `/parley …`, and whatever is pressed and filled in below it."""
@@ -48,7 +53,7 @@ class Panel:
         self._client = client
         self._host = host
         self._here = here
-        self._commands = {OWN: _OWN, **{command.name: command for command in commands}}
+        self._commands = {OWN: _OWN, _LIMITS: _LOWERED, **{command.name: command for command in commands}}
 
     def owns(self, action: str) -> bool:
         """Whether a button, a list or a dialog is one of these."""
@@ -68,7 +73,7 @@ class Panel:
                     screens.button("data:export", "Send me what you keep", locale),
                     screens.button("data:ask", "Delete it", locale, style=4),
                 )
-                able = hasattr(self._host, "export") and hasattr(self._host, "forget")
+                able = hasattr(self._host, "export") and hasattr(self._host, "erase")
                 await self._show(interaction, translate(texts.MY_DATA, locale), [row] if able else [])
             case "privacy":
                 await self._show(interaction, translate(texts.PRIVACY, locale))
@@ -190,7 +195,8 @@ class Panel:
                 await self._here.choose(channel, chosen, everywhere=everywhere)
                 log.info("settings changed", platform="discord", skill=name, everywhere=everywhere)
             else:
-                await self._host.configure(channel, person, name, chosen, everywhere=everywhere)
+                skill = LIMITS if name == _LIMITS else name
+                await self._host.configure(channel, person, skill, chosen, everywhere=everywhere)
         except UserError as error:
             said = translate(str(error), locale)
         await self._show_settings(interaction, name, scope, said)
@@ -199,8 +205,8 @@ class Panel:
         channel = _scoped(place(interaction.channel, interaction.guild_id), scope)  # type: ignore[arg-type]
         if name == OWN:
             chosen = await self._here.chosen(channel)
-            return {"threads": chosen.threads, "roles": sorted(chosen.roles)}
-        return (await self._host.choices(channel)).get(name, {})
+            return {"threads": chosen.threads, "roles": sorted(chosen.roles - self._here.roles)}
+        return (await self._host.choices(channel)).get(LIMITS if name == _LIMITS else name, {})
 
     async def _refused(self, interaction: discord.Interaction, scope: str) -> str:
         """Why somebody may not change this, on the word of the server that came with this very press."""
@@ -241,7 +247,7 @@ class Panel:
         lines = [
             f"- **/{name}** – {translate(command.help, locale)}"
             for name, command in self._commands.items()
-            if name != OWN
+            if not name.startswith("@")
         ]
         return "\n".join([translate(texts.HELP, locale), "", *lines])[:2000]
 
@@ -253,10 +259,11 @@ class Panel:
             row = screens.row(screens.button("data:forget", "Yes, delete it", locale, style=4))
             await self._show(interaction, translate(texts.FORGET_SURE, locale), [row])
         elif step == "forget":
-            await host.forget(channel, person)
+            await host.erase(channel.platform, person.id)
             await self._show(interaction, translate(texts.FORGOTTEN, locale))
         elif step == "export":
-            content: bytes = await host.export(channel, person)
+            found = await host.export(channel.platform, person.id)
+            content = json.dumps(found, ensure_ascii=False, indent=1, default=str).encode()
             file = Attachment("my-data.json", "application/json", content)
             await self._show(interaction, translate(texts.YOUR_DATA, locale), files=(file,))
 

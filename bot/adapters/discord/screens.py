@@ -73,7 +73,9 @@ def read(field: FormField, value: Any) -> Any:
         return value == _YES
     if field.kind == "choice":
         return next((choice for choice in field.choices if str(choice) == value), value)
-    return str(value).strip() if field.kind in ("int", "float") else str(value)
+    if field.kind in ("int", "float"):
+        return str(value).strip() or None  # which is as it was meant to be without it
+    return str(value)
 
 
 def matching(command: Command, focused: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -141,7 +143,7 @@ def _input(field: FormField, value: Any, locale: str, *, must: bool) -> dict[str
         "type": _TEXT,
         "custom_id": field.name,
         "style": 2 if text and most > _LONG else 1,
-        "required": must or field.required or not text,
+        "required": must or field.required or not (text or field.default is None),
         "max_length": most,
     }
     if value not in (None, ""):

@@ -166,7 +166,7 @@ class Silence:
         there = room if guild_id else discord.DMChannel._from_message(state, room.id)  # noqa: SLF001
         message = discord.Message(state=state, channel=there, data=raw)  # type: ignore[arg-type]
         me = self._client.user
-        if me is None or not addressed(message, me.id):
+        if me is None or message.author.bot or not addressed(message, me.id):
             return
         member = await self._member(guild_id, message.author.id) if guild_id else None
         if member is not None:

@@ -32,6 +32,8 @@ class Routes:
         add("GET", "/users/@me", self.me)
         add("GET", "/users/{user}", self.user)
         add("POST", "/users/@me/channels", self.open_dm)
+        add("GET", "/users/@me/guilds", self.guilds)
+        add("GET", "/guilds/{guild}/channels", self.channels)
         add("GET", "/applications/@me", self.application)
         add("GET", "/oauth2/applications/@me", self.application)
         add("GET", "/gateway", self.gateway)
@@ -104,6 +106,17 @@ class Routes:
             raise errors.unknown_guild()
         return 200, guild.payload()
 
+    async def guilds(self, call: Call, match: Match) -> Answer:
+        shown = [{"id": guild.id, "name": guild.name, "icon": None} for guild in self._discord.guilds.values()]
+        more: Json = {"owner": False, "permissions": "0", "features": [], "banner": None}
+        return 200, [each | more for each in shown if int(each["id"] or 0) > int(call.query.get("after", "0"))]
+
+    async def channels(self, call: Call, match: Match) -> Answer:
+        rooms = self._discord.rooms.values()
+        return 200, [
+            room.payload() for room in rooms if room.guild and room.guild.id == match["guild"] and not room.is_thread
+        ]
+
     async def member(self, call: Call, match: Match) -> Answer:
         guild, user = self._discord.guilds.get(match["guild"]), self._discord.people.get(match["user"])
         if guild is None:
@@ -144,6 +157,9 @@ class Routes:
         room = self._room(match)
         body = call.json if isinstance(call.json, dict) else {}
         self._may_send(room, files=bool(call.files))
+        speaks = int(body.get("flags") or 0) & Flag.IS_VOICE_MESSAGE
+        if speaks and Permission.SEND_VOICE_MESSAGES not in room.permissions_of(self._discord.bot):
+            raise errors.missing_permissions()
         check_message(body, call.files, room.guild)
         content = (body.get("content") or "").strip()
         if not (content or call.files or body.get("embeds") or body.get("components") or body.get("sticker_ids")):
