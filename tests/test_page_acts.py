@@ -198,6 +198,28 @@ async def test_a_command_can_be_put_away_again(page: Page, bot: PageBot) -> None
     await expect(page.get_by_role("textbox", name="Message")).to_have_value("/p")
 
 
+async def test_a_message_has_a_menu_of_what_works_on_it(page: Page, bot: PageBot) -> None:
+    first = await say(page, "paint teal")
+    await page.get_by_role("textbox", name="Message").fill("half a thou")
+    await first.get_by_role("button", name="More to do with this").press("Enter")
+    menu = page.get_by_role("menu", name="More to do with this")
+    await expect(menu.get_by_role("menuitem")).to_have_text(["Ask about this", "Paint it"])
+    await expect(menu.get_by_role("menuitem", name="Ask about this")).to_be_focused()
+    await page.keyboard.press("Escape")
+    await expect(menu).to_be_hidden()
+    await expect(first.get_by_role("button", name="More to do with this")).to_be_focused()
+    await page.keyboard.press("Enter")
+    await page.keyboard.press("ArrowUp")
+    await page.keyboard.press("Enter")
+    await expect(page.locator("article.assistant")).to_have_count(2)
+    answer = await answered(page)
+    await expect(answer.locator(".body")).to_have_text("Here it is in navy, which was teal. I looked at 1.")
+    asked = page.locator("article.user").last
+    await expect(asked.locator(".body")).to_have_text("/paint")
+    await expect(asked.locator(".quote")).to_contain_text("Here it is in teal")
+    await expect(page.get_by_role("textbox", name="Message")).to_have_value("half a thou")
+
+
 async def test_settings_are_made_for_one_conversation_or_for_all(page: Page, bot: PageBot) -> None:
     await say(page, "paint teal")
     await page.get_by_role("button", name="Settings").click()

@@ -189,6 +189,7 @@ export class Composer {
     const { files, replies, chosen } = draft;
     if (this.busy || (!text && !files.length && !chosen)) return;
     if (chosen && !chosen.view.check()) return;
+    if (chosen) chosen.values = chosen.view.values;
     if (chosen && !text && wordsOf(chosen.command)?.required) {
       this.complain(strings.fieldNeeded(wordsOf(chosen.command).description));
       return;
@@ -197,34 +198,15 @@ export class Composer {
       this.complain(strings.tooLong(this.limits.characters));
       return;
     }
-    const { room, isNew } = this.target();
     // Trying the same again under the same id cannot make two of it.
     draft.id ||= newId();
     const { id } = draft;
-    const form = new FormData();
-    form.append("id", id);
-    form.append("text", text);
-    if (isNew) form.append("new", "1");
-    if (chosen) {
-      form.append("skill", chosen.command.name);
-      form.append("request", JSON.stringify(chosen.view.values));
-    }
-    if (replies) form.append("reply", replies.id);
-    for (const { file } of files) form.append("file", file, file.name);
     Object.assign(draft, { text: "", files: [], replies: null, chosen: null, id: "" });
     keep(place, "");
-    this.busy = true;
-    this.problem.hidden = true;
-    this.#draw();
-    this.onsend(room, { id, role: "user", text: chosen ? spoken(chosen, text) : text, files: [], replies, at: new Date().toISOString() });
     try {
-      const message = await api.say(room, form, (part) => files.length && this.#progress(part));
+      await this.#send({ id, text, files, replies, chosen });
       for (const { address } of files) if (address) URL.revokeObjectURL(address);
-      this.busy = false;
-      this.#draw();
-      this.onsent(room, message);
     } catch (trouble) {
-      this.busy = false;
       const since = draft.text.trim();
       Object.assign(draft, {
         text: [text, since].filter(Boolean).join("\n"),
@@ -234,9 +216,49 @@ export class Composer {
         id: since || draft.files.length ? "" : id,
       });
       keep(place, draft.text);
-      this.onunsent(room, id);
       this.#draw();
       this.complain(trouble.message, trouble.status !== 413 && trouble.status !== 401);
+    }
+  }
+
+  // Call a command on a message, as it is; what is being written stays.
+  async use(command, message) {
+    if (this.busy) return;
+    try {
+      await this.#send({ id: newId(), text: "", files: [], replies: excerpt(message), chosen: { command, values: {} } });
+    } catch (trouble) {
+      this.complain(trouble.message);
+    }
+  }
+
+  // Show a message at once, and send it. Throws when it could not be sent; then it is not shown any more.
+  async #send({ id, text, files, replies, chosen }) {
+    const { room, isNew } = this.target();
+    const form = new FormData();
+    form.append("id", id);
+    form.append("text", text);
+    if (isNew) form.append("new", "1");
+    if (chosen) {
+      form.append("skill", chosen.command.name);
+      form.append("request", JSON.stringify(chosen.values));
+    }
+    if (replies) form.append("reply", replies.id);
+    for (const { file } of files) form.append("file", file, file.name);
+    this.busy = true;
+    this.problem.hidden = true;
+    this.#draw();
+    const said = chosen ? spoken(chosen, text) : text;
+    this.onsend(room, { id, role: "user", text: said, files: [], replies, at: new Date().toISOString() });
+    try {
+      const message = await api.say(room, form, (part) => files.length && this.#progress(part));
+      this.busy = false;
+      this.#draw();
+      this.onsent(room, message);
+    } catch (trouble) {
+      this.busy = false;
+      this.onunsent(room, id);
+      this.#draw();
+      throw trouble;
     }
   }
 

@@ -61,6 +61,7 @@ export const strings = {
   reasonExample: "What was wrong with it? (if you like)",
   sendReason: "Tell",
   reply: "Reply to this",
+  more: "More to do with this",
   copy: "Copy",
   copyAnswer: "Copy the answer",
   copyCode: "Copy the code",
