@@ -3,7 +3,8 @@
 import * as api from "./api.js";
 import { CommandMenu, commandBar, spoken, wordsOf } from "./commands.js";
 import { announce, find, icon, iconButton, make } from "./dom.js";
-import { draggedFile, isDragged, isPicture, isSound } from "./files.js";
+import { watchDrops } from "./drops.js";
+import { isPicture, isSound } from "./files.js";
 import { excerpt, thumbnail, words } from "./quotes.js";
 import { Recorder } from "./recorder.js";
 import { sizeOf, strings } from "./strings.js";
@@ -68,7 +69,7 @@ export class Composer {
       event.preventDefault();
       this.attach(files.map(named));
     });
-    this.#watchDrops();
+    watchDrops({ ondrop: (files) => this.attach(files), ontrouble: (sentence) => this.complain(sentence) });
   }
 
   get draft() {
@@ -341,44 +342,6 @@ export class Composer {
     this.text.style.height = `${Math.min(this.text.scrollHeight, TALLEST)}px`;
     this.text.style.overflowY = this.text.scrollHeight > TALLEST ? "auto" : "hidden";
     find("send").disabled = this.busy || !(this.draft.text.trim() || this.draft.files.length || this.draft.chosen);
-  }
-
-  async #takeDragged(transfer) {
-    try {
-      this.attach([await draggedFile(transfer)]);
-    } catch (error) {
-      this.complain(error.message);
-    }
-  }
-
-  #watchDrops() {
-    const curtain = find("drop");
-    let depth = 0; // enter and leave come for every element on the way
-    const carries = (event) => event.dataTransfer?.types.includes("Files") || isDragged(event.dataTransfer);
-    addEventListener("dragenter", (event) => {
-      if (!carries(event)) return;
-      event.preventDefault();
-      depth += 1;
-      curtain.hidden = false;
-    });
-    addEventListener("dragover", (event) => carries(event) && event.preventDefault());
-    addEventListener("dragleave", (event) => {
-      if (!carries(event)) return;
-      depth = Math.max(0, depth - 1);
-      curtain.hidden = depth === 0;
-    });
-    addEventListener("drop", (event) => {
-      if (!carries(event)) return;
-      event.preventDefault();
-      depth = 0;
-      curtain.hidden = true;
-      if (isDragged(event.dataTransfer)) this.#takeDragged(event.dataTransfer);
-      else this.attach([...event.dataTransfer.files]);
-    });
-    addEventListener("dragend", () => {
-      depth = 0;
-      curtain.hidden = true;
-    });
   }
 }
 
