@@ -387,7 +387,7 @@ class Dispatch(People):
     async def _turn_away(self, running: Running) -> None:
         """Close a question that cannot be taken on; its channel is told so, but not each time."""
         key = running.message.channel.key
-        told = self._noticed.due(key)
+        told = self._noticed.due(key) or bool(running.message.skill)  # a command waits for its answer, visibly
         log.warning("too much is asked", heard=running.heard, platform=key[0], told=told)
         if told:
             self._start(self._conversation.turn_away(running, BUSY), "notice")

@@ -9,13 +9,13 @@ import contextlib
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import structlog
 
 from bot.messages import Attachment
 from bot.models.bodies import chat_body, clean, messages_of
-from bot.models.connection import Connection, Key
+from bot.models.connection import Connection, Key, Reply
 from bot.models.drawing import draw
 from bot.models.errors import BadReply, Empty, ModelError, Refused, Truncated, Unavailable
 from bot.models.faults import server_fault
@@ -42,9 +42,6 @@ from bot.models.speech import ask_for_transcript, read_transcript, ready_sound
 from bot.models.stream import Answer, MidStreamError
 from bot.models.voice import speak
 from bot.models.wire import BrokenOff, OtherRoad, Wire
-
-if TYPE_CHECKING:
-    from httpx2 import Response
 
 __all__ = ["Compatible"]
 
@@ -190,7 +187,7 @@ class Compatible(Provider):
         max_tokens: int | None,
         tools: Sequence[Tool],
         until: float,
-    ) -> "tuple[Growing, Response, float]":
+    ) -> tuple[Growing, Reply, float]:
         """Ask, on the road that this model wants; the answer to fill, where it comes from, and when it is due."""
         effort = effort_for(model) if self.profile.sends_effort else None
         wire, first = self._wire, self.profile.first

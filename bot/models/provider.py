@@ -211,7 +211,9 @@ class Provider(ABC):
 
 def estimate_tokens(prompts: Iterable[Prompt]) -> int:
     """About how many tokens these are. Bytes of UTF-8 over four is near enough for every script and tokenizer."""
-    return sum(
-        len(prompt.text.encode("utf-8", "replace")) // 4 + _BETWEEN_TOKENS + _PICTURE_TOKENS * len(prompt.pictures)
-        for prompt in prompts
-    )
+    tokens = 0
+    for prompt in prompts:
+        text = prompt.text
+        size = len(text) if text.isascii() else len(text.encode("utf-8", "replace"))
+        tokens += size // 4 + _BETWEEN_TOKENS + _PICTURE_TOKENS * len(prompt.pictures)
+    return tokens

@@ -54,7 +54,7 @@ class Discord(Adapter):
 
     @property
     def greeting(self) -> str:
-        return "on: mention the bot in a channel, reply to it, or write to it directly"
+        return "on: mention the bot in a channel, reply to it, write to it directly, or type /"
 
     @property
     def trouble(self) -> str:
