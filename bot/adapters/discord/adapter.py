@@ -60,6 +60,9 @@ class Discord(Adapter):
     def trouble(self) -> str:
         return self._connection.trouble
 
+    def facts(self) -> dict[str, float]:
+        return self._connection.facts()
+
     def limits(self, channel: Channel) -> Limits:
         return Limits(
             characters=2000,
