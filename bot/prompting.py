@@ -42,8 +42,10 @@ def prompts_of(
     shared = message.channel.kind != "direct"
     prompts = [Prompt("system", system)]
     earlier = f"[What was said before that, in short: {remembered.summary}]\n\n" if remembered.summary else ""
-    people = [(said.author_id, said.author) for said in remembered.said if said.role == "user"]
-    labels = labels_of([*people, (message.author.id, message.author.name)]) if shared else {}
+    labels: dict[str, str] = {}
+    if shared:
+        people = [(said.author_id, said.author) for said in remembered.said if said.role == "user"]
+        labels = labels_of([*people, (message.author.id, message.author.name)])
     for said in remembered.said:
         named = shared and said.role == "user" and said.author
         prompts.append(
