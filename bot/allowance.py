@@ -121,15 +121,10 @@ class Allowance:
         try:
             match key:
                 case ("person", platform, person):
-                    turns, used = await asyncio.gather(
-                        self._store.turns_of(platform, person, day, self.quotas.turns_per_day),
-                        self._store.used_by(platform, person, day),
-                    )
+                    turns, used = await self._store.lately_of(platform, person, day, self.quotas.turns_per_day)
                 case ("community", platform, tenant):
-                    turns, used = await asyncio.gather(
-                        self._store.turns_in(platform, tenant, hour, self.quotas.community_turns_per_hour),
-                        self._store.used_in(platform, tenant, day),
-                    )
+                    most = self.quotas.community_turns_per_hour
+                    turns, used = await self._store.lately_in(platform, tenant, hour, day, most)
                 case _:
                     used = await self._store.used_by_all(day)
         except Exception:
