@@ -257,7 +257,8 @@ async def test_where_the_bot_may_not_write_its_commands_work(scene: Scene) -> No
     _, heard = await asked(scene)
     first = await show(scene, heard, Reply("A", running=True))
     await scene.adapter.edit(heard.channel, first, Reply("A fox."))
-    assert [post.content for post in scene.discord.answers(scene.general)] == ["A fox."]
+    await show(scene, heard, Reply("And its den."), "a1")
+    assert [post.content for post in scene.discord.answers(scene.general)] == ["A fox.", "And its den."]
 
 
 # Where the bot was only brought along

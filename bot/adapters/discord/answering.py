@@ -74,20 +74,30 @@ class Answering:
         return message_id
 
     async def _opened(self, channel: Channel, opened: Opened, reply: Reply, nonce: str) -> str:
-        if self._tokens.alive(opened) and (opened.first or opened.alone):
-            show = through.edit_original if opened.first else through.follow_up
+        if (opened.first or opened.alone) and (shown := await self._through(channel, opened, reply)):
+            return shown
+        if not opened.alone:
             try:
-                message_id = await self._connection.persist(
-                    channel, lambda client: show(client, opened, reply), through_token=True
-                )
-            except through.Closed:
-                self._tokens.end(opened)
-            else:
-                opened.original = opened.original or (message_id if opened.first else "")
-                return message_id
-        if opened.alone:
-            return await self._in_private(opened.person, reply, nonce, opened.locale)
-        return await self._in_channel(channel, reply, opened.original, nonce, opened.locale)
+                return await self._in_channel(channel, reply, opened.original, nonce, opened.locale)
+            except Gone:  # the bot may not write there itself
+                if shown := await self._through(channel, opened, reply):
+                    return shown
+        return await self._in_private(opened.person, reply, nonce, opened.locale)
+
+    async def _through(self, channel: Channel, opened: Opened, reply: Reply) -> str:
+        """Show it through the token, and return the message's id; empty when the token is good no more."""
+        if not self._tokens.alive(opened):
+            return ""
+        show = through.edit_original if opened.first else through.follow_up
+        try:
+            message_id = await self._connection.persist(
+                channel, lambda client: show(client, opened, reply), through_token=True
+            )
+        except through.Closed:
+            self._tokens.end(opened)
+            return ""
+        opened.original = opened.original or (message_id if opened.first else "")
+        return message_id
 
     async def edit(self, channel: Channel, message_id: str, reply: Reply) -> None:
         """Make a message show something else. Raises `Gone` or `PostFailed`."""
