@@ -98,6 +98,14 @@ class Compatible(Provider):
         except OSError as error:
             log.warning("model server does not answer yet", provider=self.name, reason=type(error).__name__)
 
+    async def look(self) -> str:
+        try:
+            await self.offers(_LIST_SECONDS)
+        except ValueError as error:  # it answers; that it has no list is no fault
+            refused = str(error) in ("status 401", "status 403")
+            return f"it refuses the key ({error})" if refused else ""
+        return ""
+
     async def offers(self, seconds: float) -> tuple[Listed, ...]:
         """The server's list of models as it is now. Raises as `list_models` does."""
         key = self._key if isinstance(self._key, str) else await self._key()

@@ -141,6 +141,10 @@ class Provider(ABC):
         """The model this provider uses for a role when nobody named one; `""` where it has none."""
         return ""
 
+    async def look(self) -> str:
+        """Why it does not answer just now; empty when it does. Costs nothing; raises `OSError` when nobody is there."""
+        return ""
+
     def cost(self, usage: Usage) -> int | None:
         """What this use of one of its models costs, in micro-dollars; `None` where it does, but nobody knows how much.
 
