@@ -5,7 +5,7 @@ room it is, and says so in values. Whatever it calls on the `Host` returns quick
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
@@ -144,6 +144,14 @@ class Adapter(ABC):
         self.commands: tuple[Command, ...] = ()  # what people can call, set before `run`
         self.status: Callable[[], dict[str, Any]] | None = None  # what runs here, for an adapter that shows it
 
+    @classmethod
+    def package(cls, config: "Config", commands: "Sequence[Command]", *, messages: bool = True) -> bytes:
+        """What has to be uploaded to this platform, where there is such a thing: a zip file.
+
+        With `messages` it asks for the right to read those around the bot. Raises `AdapterOff` with what is missing.
+        """
+        raise AdapterOff(f"{cls.name} needs no app package.")
+
     @property
     def greeting(self) -> str:
         """One line for the person who started the bot: where to find it on this platform."""
@@ -153,6 +161,10 @@ class Adapter(ABC):
     def trouble(self) -> str:
         """Why nobody can be heard on this platform just now; empty when all is well."""
         return ""
+
+    def facts(self) -> Mapping[str, float]:
+        """How the connection is, in numbers with a unit in their name: `heartbeat_seconds_ago`, `latency_seconds` …"""
+        return {}
 
     @abstractmethod
     def limits(self, channel: Channel) -> Limits:

@@ -6,6 +6,7 @@ Nothing heavy is imported before a command needs it, so that `parley --help` ans
 import contextlib
 import sys
 from collections.abc import Coroutine, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
@@ -103,6 +104,9 @@ def doctor(
     discord: Annotated[
         bool, typer.Option("--discord", help="Ask Discord: intents, commands, permissions in each channel.")
     ] = False,
+    teams: Annotated[
+        bool, typer.Option("--teams", help="Try Microsoft Teams: sign-in, keys, clock, endpoint.")
+    ] = False,
 ) -> None:
     """Say what is on, what is off, why, and what to do about it.
 
@@ -114,7 +118,8 @@ def doctor(
         from bot.doctor import examine, show
 
         log.configure("critical", secrets=log.secrets_of(config))
-        findings = _finish(examine(config, platform="discord" if discord else ""))
+        platform = "discord" if discord else "teams" if teams else ""
+        findings = _finish(examine(config, platform=platform))
     if not show(findings):
         raise typer.Exit(1)
 
@@ -176,6 +181,43 @@ def export(
         from bot.people import export as export_person
 
         print(_finish(export_person(_config(), platform, person)))
+
+
+teams_commands = typer.Typer(no_args_is_help=True, help="What Microsoft Teams needs besides a running Parley.")
+app.add_typer(teams_commands, name="teams")
+
+
+@teams_commands.callback()
+def _teams() -> None:
+    """See each command's own --help."""
+
+
+@teams_commands.command()
+def package(
+    out: Annotated[Path, typer.Option(help="Where to write it.")] = Path("parley-teams.zip"),
+    messages: Annotated[
+        bool, typer.Option(help="Ask owners for the right to read messages, for the pictures in them.")
+    ] = True,
+) -> None:
+    """Build the app package that is uploaded to Teams, from the configuration and the installed skills."""
+    with _reasons():
+        config = _config()
+        from bot import log
+        from bot.adapter import AdapterOff
+        from bot.commands import commands_of
+        from bot.discovery import find_adapters, find_skills
+
+        log.configure("critical", secrets=log.secrets_of(config))
+        commands = commands_of(found.skill for found in find_skills() if found.skill is not None)
+        try:
+            content = find_adapters()["teams"]().package(config, commands, messages=messages)
+        except AdapterOff as error:
+            _fail(CONFIGURATION, str(error))
+        try:
+            out.write_bytes(content)
+        except OSError as error:
+            _fail(INPUT_OUTPUT, f"{out} cannot be written: {error.strerror}.")
+        print(f"{out}: upload it in the Teams admin center, or in Teams under Apps → Manage your apps → Upload an app.")
 
 
 def _config() -> "Config":

@@ -99,6 +99,11 @@ class Config(ModelSettings, Limited):
         validation_alias="PARLEY_TEAMS_SENSITIVITY",
         description="Sensitivity shown with every answer in Teams, as NAME: what it means",
     )
+    teams_endpoint: str = Field(
+        "",
+        validation_alias="PARLEY_TEAMS_ENDPOINT",
+        description="The address Azure sends Teams' messages to, https://…/api/messages, for `parley doctor` to try",
+    )
     teams_name: str = Field(
         "Parley",
         min_length=1,
@@ -239,6 +244,7 @@ class Config(ModelSettings, Limited):
         "teams_openid_url",
         "teams_login_url",
         "teams_graph_url",
+        "teams_endpoint",
         "teams_website",
         "teams_privacy_url",
         "teams_terms_url",

@@ -82,7 +82,7 @@ async def _answers(config: "Config") -> bool:
             aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=2)) as session,
             session.get(f"http://{_near(config.host)}:{config.port}/healthz") as response,
         ):
-            return response.status == 200 and (await response.content.read(16)).strip() == b"ok"
+            return response.status == 200 and b'"alive": true' in await response.content.read(1024)
     except (aiohttp.ClientError, TimeoutError, ValueError):
         return False
 
@@ -204,9 +204,10 @@ async def _servers(config: "Config") -> list[Finding]:
         asking.append(_model_server(config, profile.label, profile.base_url, config.hf_token.get_secret_value()))
     if config.discord_token:
         asking.append(_discord(config))
-    if config.teams_app_id and config.teams_app_password:
-        asking.append(_teams(config))
-    return list(await asyncio.gather(*asking))
+    found = list(await asyncio.gather(*asking))
+    if config.teams_app_id and (config.teams_app_password or config.teams_certificate or config.teams_managed_identity):
+        found += await _closely(config, "teams")
+    return found
 
 
 async def _model_server(config: "Config", label: str, base_url: str, key: str) -> Finding:
@@ -250,28 +251,6 @@ async def _discord(config: "Config") -> Finding:
     except (aiohttp.ClientError, TimeoutError, ValueError) as error:
         status = type(error).__name__
     return Finding("wrong", "discord sign-in", f"Discord cannot be reached ({status}). Look at the network or a proxy.")
-
-
-async def _teams(config: "Config") -> Finding:
-    assert config.teams_app_password is not None
-    form = {
-        "grant_type": "client_credentials",
-        "client_id": config.teams_app_id,
-        "client_secret": config.teams_app_password.get_secret_value(),
-        "scope": "https://api.botframework.com/.default",
-    }
-    address = f"{config.teams_login_url}/{config.teams_tenant_id}/oauth2/v2.0/token"
-    try:
-        async with _session() as session, session.post(address, data=form, allow_redirects=False) as response:
-            if response.status == 200:
-                return Finding("on", "teams sign-in", "the app's credentials are good")
-            if response.status in (400, 401, 403):
-                text = "Microsoft refuses TEAMS_APP_ID, TEAMS_APP_PASSWORD or TEAMS_TENANT_ID. Has the secret expired?"
-                return Finding("wrong", "teams sign-in", text)
-            status = f"status {response.status}"
-    except (aiohttp.ClientError, TimeoutError, ValueError) as error:
-        status = type(error).__name__
-    return Finding("wrong", "teams sign-in", f"{config.teams_login_url} cannot be used ({status}).")
 
 
 def _session() -> aiohttp.ClientSession:

@@ -57,7 +57,8 @@ def _sentences() -> dict[str, dict[str, str]]:
 
 
 def _folders() -> list[Traversable]:
-    folders = [resources.files("bot") / "locales"]
+    own = resources.files("bot") / "locales"
+    folders: list[Traversable] = [own, own / "teams"]
     for point in entry_points(group="parley.locales"):
         try:
             folders.append(resources.files(point.value))

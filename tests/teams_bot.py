@@ -70,7 +70,7 @@ class Notes:
     ) -> None:
         if not person.moderator:
             raise UserError("Only a moderator can change this.")
-        if chosen.get("most", 0) > 4:
+        if skill == "draw" and chosen.get("most", 0) > 4:
             raise UserError("“most” has to be a whole number from 1 to 4.")
         self.configured.append((channel.settings_id, skill, dict(chosen), everywhere))
 

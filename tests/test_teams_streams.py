@@ -86,13 +86,13 @@ async def test_an_answer_is_streamed_from_its_first_sign_to_its_buttons(
         heard.channel, message_id, Reply("Foxes are red and quick.", footer="a model", buttons=AGAIN)
     )
 
-    (answer,) = teams.answers(chat)
-    assert kinds(teams) == ["informative", "informative", "streaming", "streaming", "final"]
+    answer, card = teams.answers(chat)
+    assert kinds(teams) == ["informative", "informative", "streaming", "streaming", "final", "POST"]
     assert answer.states[:-1] == ["…", "Looking…", "Foxes are", "Foxes are red and"]
     assert answer.text == "Foxes are red and quick.\n\n_a model_"
-    assert (answer.by_ai, answer.buttons) == (True, ["Regenerate"])
+    assert (answer.by_ai, answer.buttons, card.buttons) == (True, [], ["Regenerate"])
     assert answer.activity["channelData"]["feedbackLoop"]
-    assert (await teams.press(chat, chat.members[0], answer, "Regenerate")).status == 200
+    assert (await teams.press(chat, chat.members[0], card, "Regenerate")).status == 200
     assert bot.notes.presses[0].message_id == message_id
 
 

@@ -2,14 +2,14 @@
 
 import asyncio
 import contextlib
-from collections.abc import Coroutine, Iterable
+from collections.abc import Coroutine, Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import structlog
 from aiohttp import web
 
-from bot.adapter import Adapter, AdapterOff, Host, Limits
+from bot.adapter import Adapter, AdapterOff, Examined, Host, Limits
 from bot.adapters.teams.addresses import Addresses
 from bot.adapters.teams.bearer import Bearer, SignInFailed
 from bot.adapters.teams.connector import Connector
@@ -21,6 +21,7 @@ from bot.adapters.teams.wire import Wire
 from bot.messages import Attachment, Channel, Person, Reply
 
 if TYPE_CHECKING:
+    from bot.commands import Command
     from bot.config import Config
     from storage import Store
 
@@ -41,6 +42,7 @@ _LIMITS = Limits(
 )
 _CHAT = replace(_LIMITS, pace=1.5, typing=0.0)  # what is streamed shows by itself that it is being written
 _LOOK_EVERY = 60.0
+_PLAYGROUND_SECONDS = 0.3  # the Agents Playground loses what is said in a channel before its own request has returned
 
 
 class Teams(Adapter):
@@ -99,9 +101,17 @@ class Teams(Adapter):
         settings = SettingsDialog(people, addresses, lambda: self.commands)
         invokes = Invokes(people, addresses, menus, settings, consents, self._start)
         self._hearing = Hearing(addresses, hosts, self._showing, people, invokes, self._tell)
+        if self.anonymous:
+            self._hearing.taken = lambda channel: connector.rest(channel.id, _PLAYGROUND_SECONDS)
         self._downloads = Downloads(self._wire, hosts, self._bearer, self._graph)
         self._ingress = Ingress(gate, cloud, self._hearing.turn, anonymous=self.anonymous)
         self._background: set[asyncio.Task[None]] = set()
+
+    @classmethod
+    def package(cls, config: "Config", commands: "Sequence[Command]", *, messages: bool = True) -> bytes:
+        from bot.adapters.teams.package import package
+
+        return package(config, commands, messages=messages)
 
     @property
     def greeting(self) -> str:
@@ -157,6 +167,11 @@ class Teams(Adapter):
 
     async def typing(self, channel: Channel) -> None:
         await self._showing.typing(channel)
+
+    async def examine(self) -> list[Examined]:
+        from bot.adapters.teams.examining import examine
+
+        return await examine(self.config)
 
     def _tell(self, channel: Channel, text: str, suggestions: tuple[str, ...]) -> None:
         self._start(self._showing.tell(channel, text, suggestions))

@@ -5,6 +5,7 @@ from typing import Any
 
 from bot.forms import Form, FormField
 from bot.messages import Button
+from bot.translations import translate
 
 __all__ = ["CARD", "card_of", "dialog", "fields_of", "pressed_in", "row", "table", "values_of", "words"]
 
@@ -19,15 +20,16 @@ _LONGEST_LABEL = 40
 _MULTILINE = 200  # characters from which a text is asked for in a larger box
 
 
-def card_of(body: Sequence[Json], actions: Sequence[Json] = ()) -> Json:
-    """A card as wide as the conversation."""
+def card_of(body: Sequence[Json], actions: Sequence[Json] = (), *, wide: bool = False) -> Json:
+    """A card; `wide` as the conversation."""
     card: Json = {
         "type": "AdaptiveCard",
         "$schema": "http://adaptivecards.io/schemas/adaptive-card.json",
         "version": _VERSION,
         "body": list(body),
-        "msteams": {"width": "Full"},
     }
+    if wide:
+        card["msteams"] = {"width": "Full"}
     return card | {"actions": list(actions)} if actions else card
 
 
@@ -36,18 +38,18 @@ def words(text: str, **more: Any) -> Json:
     return {"type": "TextBlock", "text": text, "wrap": True} | more
 
 
-def row(buttons: Iterable[Button], answer: str) -> Json | None:
-    """The buttons below the answer with this message id; None when Teams has all of them itself.
+def row(buttons: Iterable[Button], answer: str, locale: str = "", tables: Sequence[Json] = ()) -> Json | None:
+    """The buttons below the answer with this message id, and its tables; None when there is nothing to show.
 
     Who presses one is asked for on the server: everybody in a channel sees the same buttons.
     """
-    actions = [_action(button, answer) for button in buttons if button.action not in _NATIVE][:_MOST_BUTTONS]
-    return card_of([], actions) if actions else None
+    actions = [_action(button, answer, locale) for button in buttons if button.action not in _NATIVE][:_MOST_BUTTONS]
+    return card_of(tables, actions, wide=bool(tables)) if actions or tables else None
 
 
-def _action(button: Button, answer: str) -> Json:
+def _action(button: Button, answer: str, locale: str) -> Json:
     data = {_MINE: {"action": button.action, "answer": answer}}
-    title = button.label[:_LONGEST_LABEL]
+    title = translate(button.label, locale)[:_LONGEST_LABEL]
     return {
         "type": "Action.Execute",
         "title": title,
@@ -74,21 +76,21 @@ def dialog(title: str, body: Sequence[Json], submit: str, data: Json) -> Json:
     return {"title": title[:64], "height": "medium", "width": "medium", "card": {"contentType": CARD, "content": card}}
 
 
-def fields_of(form: Form, *, filled: Mapping[str, Any] | None = None, prefix: str = "") -> list[Json]:
+def fields_of(form: Form, locale: str, *, filled: Mapping[str, Any] | None = None, prefix: str = "") -> list[Json]:
     """The inputs of a form. `filled` goes before what a field is by default."""
-    return [_input(field, prefix, (filled or {}).get(field.name, field.default)) for field in form.fields]
+    return [_input(field, locale, prefix, (filled or {}).get(field.name, field.default)) for field in form.fields]
 
 
-def _input(field: FormField, prefix: str, value: Any) -> Json:
-    given: Json = {"id": f"{prefix}{field.name}", "label": field.description[:200]}
+def _input(field: FormField, locale: str, prefix: str, value: Any) -> Json:
+    given: Json = {"id": f"{prefix}{field.name}", "label": translate(field.description, locale)[:200]}
     if field.required:
-        given |= {"isRequired": True, "errorMessage": "This is needed."}
+        given |= {"isRequired": True, "errorMessage": translate("This is needed.", locale)}
     match field.kind:
         case "bool":
-            shown = {"type": "Input.Toggle", "title": "Yes", "valueOn": "true", "valueOff": "false"}
+            shown = {"type": "Input.Toggle", "title": translate("Yes", locale), "valueOn": "true", "valueOff": "false"}
             return given | shown | {"value": "true" if value else "false"}
         case "choice":
-            choices = [{"title": str(choice), "value": str(choice)} for choice in field.choices]
+            choices = [{"title": translate(str(choice), locale), "value": str(choice)} for choice in field.choices]
             return given | {"type": "Input.ChoiceSet", "choices": choices} | _value(value)
         case "int" | "float":
             bounds = {"min": field.least, "max": field.most, "value": value}
@@ -115,10 +117,19 @@ def values_of(form: Form, data: Mapping[str, Any], *, prefix: str = "") -> Json:
             given = next((choice for choice in field.choices if str(choice) == str(given)), given)
         elif field.kind == "bool":
             given = str(given).lower() == "true"
-        elif field.kind == "int" and isinstance(given, float) and given.is_integer():
-            given = int(given)
+        elif field.kind in ("int", "float"):
+            given = _read(given)
         found[field.name] = given
     return found
+
+
+def _read(given: str | int | float) -> str | int | float:
+    """A number as clients send it: as one, or as its text."""
+    try:
+        number = float(given)
+    except ValueError:
+        return given  # whoever checks it says what is wrong
+    return int(number) if number.is_integer() else number
 
 
 def table(rows: Sequence[Sequence[str]]) -> Json:

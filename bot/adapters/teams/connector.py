@@ -95,6 +95,10 @@ class Connector:
             path += f"/{quote(activity_id, safe='')}"
         return await self.call(method, service_url, path, body, lane=conversation, patience=patience)
 
+    def rest(self, conversation: str, seconds: float) -> None:
+        """Send nothing to this conversation for a while."""
+        self._lanes.of(conversation).close_for(seconds)
+
     async def call(
         self,
         method: Method,

@@ -180,14 +180,15 @@ def person_of(activity: Activity, *, moderator: bool | None = None) -> Person:
     sender = activity.from_property or ChannelAccount(id="")
     if moderator is None:
         moderator = channel_of(activity).kind == "direct"
-    locale = activity.locale
+    locale, timezone = activity.locale, activity.local_timezone
     for client in _entities(activity, "clientInfo"):
-        locale = locale or client.get("locale")
+        locale, timezone = locale or client.get("locale"), timezone or client.get("timezone")
     return Person(
         id=str(sender.aad_object_id or sender.id or ""),
         name=str(sender.name or ""),
         moderator=moderator,
-        locale=locale if isinstance(locale, str) else "",
+        locale=locale[:35] if isinstance(locale, str) else "",
+        timezone=timezone[:60] if isinstance(timezone, str) else "",
     )
 
 

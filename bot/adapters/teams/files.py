@@ -5,7 +5,7 @@ Teams splits a message with both text and something attached, gives no id for it
 
 import base64
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -15,7 +15,7 @@ from botbuilder.schema import Attachment as Attached
 from bot.adapters.teams.addresses import Address
 from bot.adapters.teams.connector import Refused, Unsent
 from bot.adapters.teams.consent import Consents
-from bot.adapters.teams.sending import PATIENCE, Sending, carded, written
+from bot.adapters.teams.sending import PATIENCE, PATIENCE_RUNNING, Sending, carded, written
 from bot.markup import clean
 from bot.media import MediaError, fit_picture
 from bot.messages import Attachment, Channel, Reply
@@ -42,56 +42,43 @@ class Files:
         self._store = store
         self._consents = consents
 
-    async def show(self, channel: Channel, address: Address, message_id: str, reply: Reply) -> None:
-        """Show those files of a reply that were not shown before, and take away those that are no longer in it."""
-        if reply.running and not reply.attachments:
-            return  # they come at the end
-        name = _name(channel, message_id)
-        done = await self._shown(name)
+    async def show(
+        self, channel: Channel, address: Address, message_id: str, reply: Reply, card: "Json | None"
+    ) -> None:
+        """Show what a reply has and was not shown before, and take away what is no longer in it."""
+        below = _Below(self._sending, self._store, address, _name(channel, message_id))
+        await below.look()
         wanted = _marked(reply.attachments)
         if not reply.running:
-            for mark in [mark for mark in done if mark not in wanted and mark != _BUTTONS]:
-                await self._sending.take_away(address, done.pop(mark))
-                await self._store.note("teams", name, {"shown": done})
-        for mark in [mark for mark in wanted if mark not in done]:
-            # Noted first: whatever happens from here on, the file is not shown twice.
-            await self._store.note("teams", name, {"shown": done | {mark: ""}})
+            for mark in [mark for mark in below.shown if mark not in wanted and mark != _BUTTONS]:
+                await below.drop(mark)
+        for mark in [mark for mark in wanted if mark not in below.shown]:
             try:
-                done[mark] = await self._file(channel, address, wanted[mark])
+                await below.add(mark, self._file, channel, address, wanted[mark])
             except Unsent as error:
-                if not error.doubtful:
-                    await self._store.note("teams", name, {"shown": done})
                 raise await self._sending.failure(error, channel, new=True) from None
-            await self._store.note("teams", name, {"shown": done})
+        if not reply.running:
+            await self._buttons(below, address, card)
 
-    async def below(self, channel: Channel, address: Address, message_id: str, card: "Json | None") -> None:
+    async def _buttons(self, below: "_Below", address: Address, card: "Json | None") -> None:
         """Have this card below an answer, or none. That it is missing must never cost the answer."""
-        name = _name(channel, message_id)
-        done = await self._shown(name)
-        before = done.get(_BUTTONS)
+        before = below.shown.get(_BUTTONS)
         try:
-            if card is None:
-                if before is not None:
-                    await self._sending.take_away(address, before)
-                    del done[_BUTTONS]
-                    await self._store.note("teams", name, {"shown": done})
-            elif before:
+            if card is None and before is not None:
+                await below.drop(_BUTTONS)
+            elif card is not None and before:
                 await self._sending.update(address, before, carded(card), patience=PATIENCE)
-            elif before is None:
-                await self._store.note("teams", name, {"shown": done | {_BUTTONS: ""}})
-                done[_BUTTONS] = await self._sending.send(address, carded(card), patience=PATIENCE)
-                await self._store.note("teams", name, {"shown": done})
+            elif card is not None and before is None:
+                await below.add(_BUTTONS, self._sending.send, address, carded(card), patience=PATIENCE_RUNNING)
         except Unsent as error:
             log.warning("buttons not shown in teams", reason=str(error))
 
     async def forget(self, channel: Channel, address: Address, message_id: str) -> None:
         """Take away everything that was shown with an answer."""
-        for each in (await self._shown(_name(channel, message_id))).values():
-            await self._sending.take_away(address, each)
-
-    async def _shown(self, name: str) -> dict[str, str]:
-        noted: dict[str, Any] = await self._store.noted("teams", name) or {}
-        return dict(noted.get("shown", {}))
+        below = _Below(self._sending, self._store, address, _name(channel, message_id))
+        await below.look()
+        for each in list(below.shown):
+            await below.drop(each)
 
     async def _file(self, channel: Channel, address: Address, attachment: Attachment) -> str:
         """Show a file, or offer it, or say why that cannot be; the id of the message."""
@@ -122,6 +109,40 @@ class Files:
             "ask me there, and I will hand it over."
         )
         return await self._sending.send(address, written(sentence), patience=PATIENCE)
+
+
+class _Below:
+    """What is shown below one answer, by marks, as it is kept: {mark: message id}."""
+
+    def __init__(self, sending: Sending, store: "Store", address: Address, name: str) -> None:
+        self._sending = sending
+        self._store = store
+        self._address = address
+        self._name = name
+        self.shown: dict[str, str] = {}
+
+    async def look(self) -> None:
+        noted: dict[str, Any] = await self._store.noted("teams", self._name) or {}
+        self.shown = dict(noted.get("shown", {}))
+
+    async def add(self, mark: str, send: Callable[..., Awaitable[str]], *args: Any, **options: Any) -> None:
+        """Send something under a mark. Noted first: whatever happens from here on, it is not shown twice."""
+        await self._keep(self.shown | {mark: ""})
+        try:
+            self.shown[mark] = await send(*args, **options)
+        except Unsent as error:
+            if not error.doubtful:
+                await self._keep(self.shown)
+            raise
+        await self._keep(self.shown)
+
+    async def drop(self, mark: str) -> None:
+        """Take something away."""
+        await self._sending.take_away(self._address, self.shown.pop(mark))
+        await self._keep(self.shown)
+
+    async def _keep(self, shown: dict[str, str]) -> None:
+        await self._store.note("teams", self._name, {"shown": shown})
 
 
 def _name(channel: Channel, message_id: str) -> str:

@@ -14,6 +14,7 @@ from bot.adapters.teams.events import (
     is_addressed,
     is_from_bot,
     message_of,
+    person_of,
     tenant_of,
 )
 from bot.adapters.teams.gate import Turned
@@ -22,6 +23,7 @@ from bot.adapters.teams.invokes import Invokes, press_of
 from bot.adapters.teams.people import People
 from bot.adapters.teams.showing import Showing
 from bot.messages import Channel, Message, Press
+from bot.translations import translate
 
 __all__ = ["Hearing"]
 
@@ -31,7 +33,10 @@ _TAKEN, _NOTHING_TO_DO = 202, 200
 
 
 class Hearing:
-    """Turns activities into what the core understands. `host` is set while the bot runs."""
+    """Turns activities into what the core understands. `host` is set while the bot runs.
+
+    `taken` is told of each channel in which a question is about to be heard.
+    """
 
     def __init__(
         self,
@@ -43,6 +48,7 @@ class Hearing:
         tell: Callable[[Channel, str, tuple[str, ...]], None],
     ) -> None:
         self.host: Host | None = None
+        self.taken: Callable[[Channel], None] | None = None
         self._addresses = addresses
         self._hosts = hosts
         self._showing = showing
@@ -78,9 +84,12 @@ class Hearing:
         if not is_addressed(activity):
             return _NOTHING_TO_DO
         message = self._heard(activity)
+        self._showing.speaks(message.channel, message.author.locale)
         await self._note(message.channel, activity)
         if await self._pressed_in_words(host, message):
             return _NOTHING_TO_DO
+        if self.taken is not None and message.channel.kind in ("channel", "thread"):
+            self.taken(message.channel)
         new = await host.heard(message)
         log.info(
             "teams message",
@@ -111,7 +120,7 @@ class Hearing:
         person = await self._people.surely(activity)
         said = await host.pressed(Press(press.id, channel, person, press.message_id, press.action, press.at))
         if said:
-            self._tell(channel, said, ())
+            self._tell(channel, translate(said, person.locale), ())
 
     async def _pressed_in_words(self, host: Host, message: Message) -> bool:
         """Whether these words are the label of a button below the newest answer, and did what it does."""
@@ -125,7 +134,7 @@ class Hearing:
             Press(message.id, message.channel, message.author, message_id, action, message.sent_at)
         )
         if said:
-            self._tell(message.channel, said, ())
+            self._tell(message.channel, translate(said, message.author.locale), ())
         return True
 
     async def _membership(self, activity: Activity) -> None:
@@ -135,7 +144,9 @@ class Hearing:
             if address.team:
                 await self._addresses.belongs(address.tenant, address.team, there=True)
             if await self._addresses.welcome(channel, address) and activity.action != "add-upgrade":
-                self._tell(channel, _welcome(address.bot_name, channel), _SUGGESTIONS)
+                locale = person_of(activity).locale
+                suggestions = tuple(translate(each, locale) for each in _SUGGESTIONS)
+                self._tell(channel, _welcome(address.bot_name, channel, locale), suggestions)
         elif activity.action in ("remove", "remove-upgrade") or concerns_bot(activity.members_removed, activity):
             if activity.action == "remove-upgrade":
                 return  # it comes back at once
@@ -166,12 +177,14 @@ def _event(activity: Activity) -> object:
     return activity.channel_data.get("eventType") if isinstance(activity.channel_data, dict) else None
 
 
-def _welcome(bot_name: str, channel: Channel) -> str:
-    name = bot_name or "Parley"
-    if channel.kind == "direct":
-        return (
-            f"Hello, I am {name}. Ask me anything, send me a picture to look at, or ask me to draw one. "
-            "To say something aloud, attach an audio file: Teams does not pass its own voice messages on to bots. "
-            "Write **stop** to end an answer."
-        )
-    return f"Hello, I am {name}. Mention me in a message and I will answer; write **help** to see what I can do."
+_WELCOME = (
+    "Hello, I am {}. Ask me anything, send me a picture to look at, or ask me to draw one. "
+    "To say something aloud, attach an audio file: Teams does not pass its own voice messages on to bots. "
+    "Write “stop” to end an answer, and “help” to see what I can do."
+)
+_WELCOME_ALL = "Hello, I am {}. Mention me in a message and I will answer; write “help” to see what I can do."
+
+
+def _welcome(bot_name: str, channel: Channel, locale: str) -> str:
+    text = translate(_WELCOME if channel.kind == "direct" else _WELCOME_ALL, locale)
+    return text.replace("{}", bot_name or "Parley")

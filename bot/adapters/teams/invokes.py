@@ -17,6 +17,7 @@ from bot.adapters.teams.menus import Menus
 from bot.adapters.teams.people import People
 from bot.adapters.teams.settings import SettingsDialog
 from bot.messages import Press
+from bot.translations import translate
 
 __all__ = ["Invokes", "press_of"]
 
@@ -80,7 +81,7 @@ class Invokes:
             error = {"code": "BadRequest", "message": "This is no button of this bot."}
             return {"statusCode": 400, "type": _ERROR, "value": error}
         said = await host.pressed(await self._by(press, activity))
-        return {"statusCode": 200, "type": _MESSAGE, "value": said or _DONE}
+        return {"statusCode": 200, "type": _MESSAGE, "value": translate(said or _DONE, press.person.locale)}
 
     async def _judged(self, host: Host, activity: Activity, value: Json, address: Address) -> Json:
         given = value.get("actionValue")
@@ -102,8 +103,10 @@ class Invokes:
     async def _reason(self, host: Host, activity: Activity, value: Json, address: Address) -> Json:
         """The form for the reason, for clients that leave it to the bot."""
         ask = {"type": "Input.Text", "id": "feedbackText", "isMultiline": True, "maxLength": _WORDS}
-        ask |= {"label": "What was good about it, or what was wrong?"}
-        return {"task": {"type": "continue", "value": dialog("Your opinion", [ask], "Send", {})}}
+        locale = person_of(activity).locale
+        ask |= {"label": translate("What was good about it, or what was wrong?", locale)}
+        form = dialog(translate("Your opinion", locale), [ask], translate("Send", locale), {})
+        return {"task": {"type": "continue", "value": form}}
 
     async def _nothing_found(self, host: Host, activity: Activity, value: Json, address: Address) -> Json:
         """There is nothing to search in."""

@@ -7,13 +7,14 @@ import re
 
 from bot.markup import clean
 
-__all__ = ["shown"]
+__all__ = ["shown", "wide_tables"]
 
 _FENCE = re.compile(r" {0,3}(`{3,}|~{3,})(.*)")
 _HEADING = re.compile(r" {0,3}#{1,6}(?=[ \t])")
 _CODE = re.compile(r"(?<!`)(`+)(?!`).+?(?<!`)\1(?!`)")
 _PICTURE = re.compile(r"!\[([^\[\]\n]{0,500})\](?:\([^()\n]{0,2000}\)|\[[^\[\]\n]{0,500}\])")
 _ADDRESS = re.compile(r"<(https?://[^\s<>]+)>")
+_WIDE, _MOST_COLUMNS = 72, 12  # letters of equal width in a row, and columns that a card can show
 _TAG = re.compile(r"<(?=[A-Za-z/!?])")
 
 
@@ -50,6 +51,35 @@ def shown(text: str, footer: str = "") -> str:
     return f"{body}\n\n{small}" if body and small else body or small
 
 
+def wide_tables(text: str) -> list[list[list[str]]]:
+    """The tables of a text, by rows and cells, whose rows would not fit side by side into a message."""
+    if "|" not in text:
+        return []
+    found: list[list[list[str]]] = []
+    fenced = False
+    lines = clean(text).split("\n")
+    at = 0
+    while at < len(lines):
+        line = lines[at]
+        at += 1
+        fenced ^= bool(_FENCE.fullmatch(line))
+        if fenced or "|" not in line or at >= len(lines) or not _is_table_rule(lines[at]):
+            continue
+        rows = [_cells(line)]
+        at += 1
+        while at < len(lines) and "|" in lines[at]:
+            rows.append(_cells(lines[at]))
+            at += 1
+        columns = max(len(row) for row in rows)
+        if 1 < columns <= _MOST_COLUMNS and max(sum(map(len, row)) + 2 * len(row) for row in rows) > _WIDE:
+            found.append(rows)
+    return found
+
+
+def _cells(row: str) -> list[str]:
+    return [cell.strip() for cell in row.strip().strip("|").split("|")]
+
+
 def _line(line: str) -> str:
     if _is_rule(line):
         return ""
@@ -79,7 +109,7 @@ def _is_table_rule(line: str) -> bool:
 
 def _aligned(rows: list[str]) -> list[str]:
     """The rows of a table in columns, for a font of equal width; as they are where that would take much more room."""
-    cells = [[cell.strip() for cell in row.strip().strip("|").split("|")] for row in rows]
+    cells = [_cells(row) for row in rows]
     widths = [0] * max(len(row) for row in cells)
     for row in cells:
         for column, cell in enumerate(row):

@@ -14,21 +14,21 @@ from botbuilder.schema import Activity
 
 from bot.adapter import Host
 from bot.adapters.teams.addresses import Address, Addresses
-from bot.adapters.teams.cards import card_of, dialog, fields_of, values_of, words
+from bot.adapters.teams.cards import CARD, card_of, dialog, fields_of, values_of, words
 from bot.adapters.teams.connector import Connector, Unsent
-from bot.adapters.teams.events import channel_of, payload_of, tenant_of, when
+from bot.adapters.teams.events import channel_of, payload_of, person_of, tenant_of, when
 from bot.adapters.teams.people import People
 from bot.adapters.teams.sending import ASKED
 from bot.commands import Command
 from bot.messages import Channel, Message, Quote
+from bot.translations import translate
 
-__all__ = ["ABOUT", "Menus"]
+__all__ = ["Menus"]
 
 log = structlog.get_logger(__name__)
 
 Json = dict[str, Any]
 
-ABOUT = "ask"  # the entry that leaves it to the person what to ask about a message
 _SHOWN = 300  # characters of the message that a dialog quotes
 _HERE, _IN_CHAT = "The answer comes in this conversation.", "The answer comes in your own chat with me."
 _NOWHERE = (
@@ -55,13 +55,13 @@ class Menus:
 
     async def opened(self, host: Host, activity: Activity, value: Json, address: Address) -> Json:
         """An entry of a message's menu, or a command, was chosen."""
-        return self._form(str(value.get("commandId") or ""), payload_of(activity, value))
+        return self._form(str(value.get("commandId") or ""), payload_of(activity, value), person_of(activity).locale)
 
     async def asked_for(self, host: Host, activity: Activity, value: Json, address: Address) -> Json:
         """A button asks for a command's dialog."""
         data = value.get("data")
         named = data.get("command") if isinstance(data, dict) else ""
-        return self._form(str(named or ""), None)
+        return self._form(str(named or ""), None, person_of(activity).locale)
 
     async def submitted(self, host: Host, activity: Activity, value: Json, address: Address) -> Json:
         """The dialog of a menu was filled in. An empty answer closes it."""
@@ -76,12 +76,12 @@ class Menus:
         named, ticket = str(data.get("command") or value.get("commandId") or ""), str(data.get("ticket") or "")
         command = self._command(named)
         if command is None or not ticket.isalnum() or len(ticket) > 64:
-            return _told(_UNKNOWN)
+            return _told(_UNKNOWN, person_of(activity).locale)
         quote = payload_of(activity, value)
         person = await self._people.surely(activity)
         found = await self._where(activity, address, private=command.private)
         if found is None:
-            return _told(_NOWHERE)
+            return _told(_NOWHERE, person.locale)
         channel, here = found
         request = values_of(command.request, data)
         text = str(request.get(command.request.words.name, "")) if command.request.words else ""
@@ -99,26 +99,24 @@ class Menus:
                 reply_to=quote.id if quote and here else "",
             )
         )
-        return _told(_HERE if here else _IN_CHAT)
+        return _told(_HERE if here else _IN_CHAT, person.locale)
 
-    def _form(self, named: str, quote: Quote | None) -> Json:
+    def _form(self, named: str, quote: Quote | None, locale: str) -> Json:
         command = self._command(named)
         if command is None:
-            return _told(_UNKNOWN)
+            return _told(_UNKNOWN, locale)
         body: list[Json] = []
         if quote is not None and quote.text:
             short = quote.text if len(quote.text) <= _SHOWN else f"{quote.text[:_SHOWN]}…"
             body.append({"type": "Container", "style": "emphasis", "items": [words(short, isSubtle=True, maxLines=4)]})
-        body.append(words(command.help))
-        body += fields_of(command.request)
-        title = command.menu or command.name.capitalize()
+        body.append(words(translate(command.help, locale)))
+        body += fields_of(command.request, locale)
+        title = translate(command.menu or command.name.capitalize(), locale)
         data = {"command": named, "ticket": secrets.token_hex(16)}
         return {"task": {"type": "continue", "value": dialog(title, body, title, data)}}
 
     def _command(self, named: str) -> Command | None:
-        """What a menu calls by this name; *Ask about this* is the conversation itself."""
-        wanted = "chat" if named == ABOUT else named
-        return next((each for each in self._commands() if each.name == wanted), None)
+        return next((each for each in self._commands() if each.name == named), None)
 
     async def _where(self, activity: Activity, address: Address, *, private: bool) -> tuple[Channel, bool] | None:
         """Where to answer, and whether that is here."""
@@ -149,10 +147,9 @@ class Menus:
         return own, False
 
 
-def _told(text: str) -> Json:
+def _told(text: str, locale: str) -> Json:
     """A dialog that only says something."""
     close = {"type": "Action.Submit", "title": "OK", "data": {"close": True}}
-    card = {"contentType": "application/vnd.microsoft.card.adaptive", "content": card_of([words(text)], [close])}
-    return {
-        "task": {"type": "continue", "value": {"title": "Parley", "height": "small", "width": "small", "card": card}}
-    }
+    card = {"contentType": CARD, "content": card_of([words(translate(text, locale))], [close])}
+    shown = {"title": "Parley", "height": "small", "width": "small", "card": card}
+    return {"task": {"type": "continue", "value": shown}}

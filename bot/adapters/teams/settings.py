@@ -13,6 +13,7 @@ from bot.adapters.teams.people import People
 from bot.commands import Command
 from bot.errors import UserError
 from bot.messages import Channel
+from bot.translations import translate
 
 __all__ = ["NEW_POST", "SettingsDialog"]
 
@@ -22,6 +23,7 @@ NEW_POST = "post"
 _STYLE = "teams.replies"
 _EVERYWHERE = "teams.everywhere"
 _NOT_YOURS = "Only an owner of this team or chat can change this, or somebody whom the operator of this bot has named."
+_EVERYWHERE_TEXT = "In the whole organisation, where a channel has no choice of its own"
 _SAVED = "Saved. It holds from the next message on."
 
 
@@ -37,8 +39,9 @@ class SettingsDialog:
         """Somebody opens the settings."""
         person = await self._people.surely(activity)
         if not person.moderator:
-            return _said(_NOT_YOURS)
-        return _asked(await self._form(host, channel_of(activity), everywhere=self._people.named(activity)))
+            return _said(_NOT_YOURS, person.locale)
+        form = await self._form(host, channel_of(activity), person.locale, everywhere=self._people.named(activity))
+        return _asked(form)
 
     async def submitted(self, host: Host, activity: Activity, value: Json, address: Address) -> Json:
         """Somebody filled them in; whether they may is asked again."""
@@ -46,7 +49,7 @@ class SettingsDialog:
         assert isinstance(given, dict)
         channel, person = channel_of(activity), await self._people.surely(activity)
         if not person.moderator:
-            return _said(_NOT_YOURS)
+            return _said(_NOT_YOURS, person.locale)
         everywhere = given.get(_EVERYWHERE) == "true" and self._people.named(activity)
         before = await host.choices(channel)
         wrong = []
@@ -70,14 +73,17 @@ class SettingsDialog:
         if _STYLE in given:
             await self._addresses.choose(channel, str(given[_STYLE]))
         if wrong:
-            form = await self._form(host, channel, everywhere=self._people.named(activity), filled=given, wrong=wrong)
+            form = await self._form(
+                host, channel, person.locale, everywhere=self._people.named(activity), filled=given, wrong=wrong
+            )
             return _asked(form)
-        return _said(_SAVED)
+        return _said(_SAVED, person.locale)
 
     async def _form(
         self,
         host: Host,
         channel: Channel,
+        locale: str,
         *,
         everywhere: bool,
         filled: Json | None = None,
@@ -90,11 +96,11 @@ class SettingsDialog:
                 {
                     "type": "Input.ChoiceSet",
                     "id": _STYLE,
-                    "label": "Where I answer in this channel",
+                    "label": translate("Where I answer in this channel", locale),
                     "value": await self._addresses.chosen(channel) or "thread",
                     "choices": [
-                        {"title": "In the thread of the question", "value": "thread"},
-                        {"title": "In a new post", "value": NEW_POST},
+                        {"title": translate("In the thread of the question", locale), "value": "thread"},
+                        {"title": translate("In a new post", locale), "value": NEW_POST},
                     ],
                 }
             )
@@ -104,26 +110,31 @@ class SettingsDialog:
                 **(values_of(command.settings, filled, prefix=f"{command.name}.") if filled else {}),
             }
             body += [
-                words(command.name.capitalize(), weight="Bolder", separator=True, spacing="Medium"),
+                words(
+                    translate(f"/{command.name}", locale).lstrip("/").capitalize(),
+                    weight="Bolder",
+                    separator=True,
+                    spacing="Medium",
+                ),
                 {
                     "type": "Input.Toggle",
                     "id": f"{command.name}.enabled",
-                    "title": command.help,
+                    "title": translate(command.help, locale),
                     "valueOn": "true",
                     "valueOff": "false",
                     "value": "true" if now.get("enabled", True) else "false",
                 },
-                *fields_of(command.settings, filled=now, prefix=f"{command.name}."),
+                *fields_of(command.settings, locale, filled=now, prefix=f"{command.name}."),
             ]
         if everywhere:
-            text = {"title": "In the whole organisation, where a channel has no choice of its own", "separator": True}
+            text = {"title": translate(_EVERYWHERE_TEXT, locale), "separator": True}
             body.append({"type": "Input.Toggle", "id": _EVERYWHERE, "valueOn": "true", "valueOff": "false"} | text)
-        return dialog("Settings", body, "Save", {})
+        return dialog(translate("Settings", locale), body, translate("Save", locale), {})
 
 
 def _asked(form: Json) -> Json:
     return {"responseType": "config", "config": {"type": "continue", "value": form}}
 
 
-def _said(text: str) -> Json:
-    return {"responseType": "config", "config": {"type": "message", "value": text}}
+def _said(text: str, locale: str) -> Json:
+    return {"responseType": "config", "config": {"type": "message", "value": translate(text, locale)}}

@@ -3,32 +3,31 @@
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import Any
 
+import orjson
 import structlog
 from botbuilder.schema import Activity, ActivityTypes, CardAction, SuggestedActions
-from botbuilder.schema import Attachment as Attached
 
 from bot.adapter import PostFailed
 from bot.adapters.teams.addresses import Address, Addresses
-from bot.adapters.teams.cards import CARD, row
+from bot.adapters.teams.cards import row, table
 from bot.adapters.teams.connector import Refused, Unsent
 from bot.adapters.teams.entities import label
 from bot.adapters.teams.files import Files
-from bot.adapters.teams.markdown import shown
+from bot.adapters.teams.markdown import shown, wide_tables
 from bot.adapters.teams.sending import PATIENCE, PATIENCE_RUNNING, Sending, written
 from bot.adapters.teams.settings import NEW_POST
 from bot.adapters.teams.streams import Ended, Streams
 from bot.messages import Channel, Reply
-
-if TYPE_CHECKING:
-    from bot.adapters.teams.cards import Json
+from bot.translations import translate
 
 __all__ = ["Showing"]
 
 log = structlog.get_logger(__name__)
 
 _REMEMBERED = 1000
+_LARGEST_TABLES = 10_000  # bytes as UTF-8: half of what a card may have, which is counted as UTF-16
 
 
 class Showing:
@@ -52,6 +51,7 @@ class Showing:
         self._streams = Streams(sending, canceled)
         self._sensitivity = sensitivity
         self._posted: OrderedDict[tuple[str, str], str] = OrderedDict()
+        self._locales: OrderedDict[tuple[str, str, str], str] = OrderedDict()
         self._buttons: OrderedDict[tuple[str, str, str], tuple[str, dict[str, str]]] = OrderedDict()
 
     async def post(self, channel: Channel, reply: Reply, *, answers: str, nonce: str) -> str:
@@ -69,13 +69,12 @@ class Showing:
             self._posted[attempt] = message_id  # files may fail below, and this is asked for again
             while len(self._posted) > _REMEMBERED:
                 self._posted.popitem(last=False)
-        await self._rest(channel, address, message_id, reply, card=self._card(reply, message_id))
+        await self._rest(channel, address, message_id, reply)
         return message_id
 
     async def edit(self, channel: Channel, message_id: str, reply: Reply) -> None:
         """Change what an answer shows. Raises `PostFailed` or `Gone`."""
         address = await self._address(channel, message_id)
-        card = self._card(reply, message_id)
         if reply.running:
             try:
                 grown = await self._streams.grow(channel, address, message_id, reply)
@@ -85,16 +84,10 @@ class Showing:
                 await self._change(channel, address, message_id, reply)
         else:
             stopped = self._streams.stopped(channel, message_id)
-            # Only what is streamed can have both a text and a card in one message.
-            whole = self._message(reply)
-            if card is not None:
-                whole.attachments = [Attached(content_type=CARD, content=card)]
-            ended = await self._streams.end(channel, address, message_id, whole)
-            if ended == "shown":
-                card = None
-            else:
+            ended = await self._streams.end(channel, address, message_id, self._message(reply))
+            if ended != "shown":
                 await self._change(channel, address, message_id, reply, ended=ended, stopped=stopped)
-        await self._rest(channel, address, message_id, reply, card=card)
+        await self._rest(channel, address, message_id, reply)
 
     async def remove(self, channel: Channel, message_id: str) -> None:
         """Delete an answer with its files; one that is not there any more is deleted. Raises `PostFailed` or `Gone`."""
@@ -109,6 +102,13 @@ class Showing:
             if not isinstance(error, Refused) or error.status not in (404, 410):
                 raise await self._sending.failure(error, channel, new=False) from None
 
+    def speaks(self, channel: Channel, locale: str) -> None:
+        """The language in which this conversation was spoken in last."""
+        if self._locales.get(channel.key) != locale:
+            self._locales[channel.key] = locale
+            while len(self._locales) > _REMEMBERED:
+                self._locales.popitem(last=False)
+
     def pressed(self, channel: Channel, words: str) -> tuple[str, str] | None:
         """The (message id, action) of the button that these words name, if the newest answer here has one.
 
@@ -120,7 +120,10 @@ class Showing:
 
     def _offer(self, channel: Channel, message_id: str, reply: Reply) -> None:
         if reply.buttons:
-            self._buttons[channel.key] = (message_id, {each.label.casefold(): each.action for each in reply.buttons})
+            locale = self._locales.get(channel.key, "")
+            labels = {each.label.casefold(): each.action for each in reply.buttons}
+            labels |= {translate(each.label, locale).casefold(): each.action for each in reply.buttons}
+            self._buttons[channel.key] = (message_id, labels)
             self._buttons.move_to_end(channel.key)
             while len(self._buttons) > _REMEMBERED:
                 self._buttons.popitem(last=False)
@@ -154,9 +157,6 @@ class Showing:
         if place == channel.id:
             return address
         return replace(address, conversation=f"{place};messageid={message_id}")
-
-    def _card(self, reply: Reply, message_id: str) -> "Json | None":
-        return None if reply.running else row(reply.buttons, message_id)
 
     async def _begin(self, channel: Channel, address: Address, reply: Reply, answers: str) -> str:
         """The first sight of an answer: as a stream where that can be."""
@@ -198,14 +198,15 @@ class Showing:
                 return
             raise await self._sending.failure(refusal.cause, channel, new=False) from None
 
-    async def _rest(
-        self, channel: Channel, address: Address, message_id: str, reply: Reply, *, card: "Json | None"
-    ) -> None:
+    async def _rest(self, channel: Channel, address: Address, message_id: str, reply: Reply) -> None:
         """What stands below the text."""
         self._offer(channel, message_id, reply)
-        await self._files.show(channel, address, message_id, reply)
+        if reply.running and not reply.attachments:
+            return  # it comes at the end
+        card = None
         if not reply.running:
-            await self._files.below(channel, address, message_id, card)
+            card = row(reply.buttons, message_id, self._locales.get(channel.key, ""), _tables(reply.text))
+        await self._files.show(channel, address, message_id, reply, card)
 
     async def _text(
         self, channel: Channel, address: Address, reply: Reply, *, message_id: str = "", answers: str = ""
@@ -255,6 +256,16 @@ def _text_of(reply: Reply) -> str:
     if reply.attachments:
         return "\n".join(each.alt or each.name for each in reply.attachments)
     return "" if reply.footer.strip() else "…"
+
+
+def _tables(text: str) -> list[dict[str, Any]]:
+    """The tables that are too wide for a text, as far as they fit into a card."""
+    found: list[dict[str, Any]] = []
+    for rows in wide_tables(text):
+        found.append(table(rows))
+        if len(orjson.dumps(found)) > _LARGEST_TABLES:
+            return found[:-1]
+    return found
 
 
 def _shortened(text: str) -> str:

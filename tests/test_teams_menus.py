@@ -1,0 +1,412 @@
+"""Menus, dialogs, settings and files in Teams: what a person opens, fills in, and what comes of it."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from bot.errors import UserError
+from bot.messages import Attachment, Reply
+from storage import Store
+from tests.fakes.teams import Conversation, FakeTeams, Person
+from tests.fakes.teams.checks import check_card
+from tests.fakes.teams.world import Json
+from tests.teams_bot import TeamsBot
+
+
+@pytest.fixture
+async def teams() -> AsyncIterator[FakeTeams]:
+    async with FakeTeams() as teams:
+        yield teams
+        assert teams.leaks == []
+
+
+@pytest.fixture
+async def bot(teams: FakeTeams, store: Store) -> AsyncIterator[TeamsBot]:
+    async with TeamsBot(teams, store) as bot:
+        yield bot
+
+
+@pytest.fixture
+def ada(teams: FakeTeams) -> Person:
+    return teams.person("Ada")
+
+
+def payload(body: str, **more: Any) -> Json:
+    """A message as its menu passes it on."""
+    user = {"userIdentityType": "aadUser", "id": "bob-aad", "displayName": "Bob"}
+    message = {
+        "id": "17",
+        "body": {"contentType": "html", "content": body},
+        "from": {"user": user, "application": None},
+        "attachments": [],
+    }
+    return {"commandContext": "message", "messagePayload": message | more}
+
+
+def card_in(body: Json) -> Json:
+    """The card of a dialog, checked."""
+    content: Json = body["value"]["card"]["content"]
+    check_card(content)
+    return content
+
+
+def inputs(card: Json) -> dict[str, Json]:
+    return {each["id"]: each for each in card["body"] if each["type"].startswith("Input.")}
+
+
+async def submit(teams: FakeTeams, place: Conversation, ada: Person, opened: Json, filled: Json, value: Json) -> Json:
+    data = card_in(opened["task"])["actions"][0]["data"] | filled
+    answered = await teams.invoke(place, ada, "composeExtension/submitAction", value | {"data": data})
+    assert answered.status == 200
+    return answered.json
+
+
+async def test_an_entry_on_a_message_opens_a_form_and_asks_about_that_message(
+    teams: FakeTeams, bot: TeamsBot, ada: Person
+) -> None:
+    group = teams.group("A group", ada)
+    await teams.say(group, ada, "hello")
+    value = {"commandId": "describe"} | payload("<p>Look at <b>this</b> fox</p>")
+
+    opened = (await teams.invoke(group, ada, "composeExtension/fetchTask", value)).json
+    told = await submit(teams, group, ada, opened, {"question": "how old is it?"}, value)
+    again = await submit(teams, group, ada, opened, {"question": "how old is it?"}, value)
+
+    assert opened["task"]["type"] == "continue"
+    assert "Look at this fox" in str(opened)
+    assert "question" in inputs(card_in(opened["task"]))
+    heard = bot.notes.last
+    assert (heard.skill, heard.request["question"], heard.channel.id) == ("describe", "how old is it?", group.id)
+    assert (heard.author.id, heard.reply_to) == (ada.aad, "17")
+    assert heard.quote is not None
+    assert heard.quote.author is not None
+    assert (heard.quote.id, heard.quote.text, heard.quote.author.name) == ("17", "Look at this fox", "Bob")
+    assert "in this conversation" in str(told)
+    assert again == told
+    assert len(bot.notes.heard_) == 2, "sent twice is asked once"
+
+
+async def test_where_the_bot_is_no_member_the_answer_comes_in_ones_own_chat(
+    teams: FakeTeams, bot: TeamsBot, ada: Person
+) -> None:
+    elsewhere, chat = teams.group("Elsewhere", ada), teams.personal(ada)
+    value = {"commandId": "describe"} | payload("<p>fox</p>")
+
+    opened = (await teams.invoke(elsewhere, ada, "composeExtension/fetchTask", value)).json
+    told = await submit(teams, elsewhere, ada, opened, {}, value)
+    heard = bot.notes.last
+    await bot.adapter.post(heard.channel, Reply("A fox."), answers=heard.reply_to or heard.id, nonce="1")
+
+    assert "your own chat" in str(told)
+    assert (heard.channel.id, heard.channel.kind, heard.author.moderator) == (chat.id, "direct", True)
+    assert [each.text for each in teams.answers(chat)] == ["A fox."]
+    assert teams.answers(elsewhere) == []
+
+
+async def test_who_has_no_chat_with_the_bot_is_told_how_to_have_one(
+    teams: FakeTeams, bot: TeamsBot, ada: Person
+) -> None:
+    elsewhere = teams.group("Elsewhere", ada)
+    value = {"commandId": "describe"} | payload("<p>fox</p>")
+
+    opened = (await teams.invoke(elsewhere, ada, "composeExtension/fetchTask", value)).json
+    told = await submit(teams, elsewhere, ada, opened, {}, value)
+
+    assert "Add me" in str(told)
+    assert bot.notes.heard_ == []
+
+
+async def test_a_picture_is_drawn_from_the_box_where_one_writes(teams: FakeTeams, bot: TeamsBot, ada: Person) -> None:
+    chat = teams.personal(ada)
+    value = {"commandId": "draw", "commandContext": "compose"}
+
+    opened = (await teams.invoke(chat, ada, "composeExtension/fetchTask", value)).json
+    fields = inputs(card_in(opened["task"]))
+    filled = {"prompt": "a fox", "count": 2, "size": "tall"}
+    await submit(teams, chat, ada, opened, filled, value)
+    heard = bot.notes.last
+    await bot.adapter.post(heard.channel, Reply("A fox."), answers=heard.reply_to or heard.id, nonce="1")
+
+    assert {name: each["type"] for name, each in fields.items() if name in filled} == {
+        "prompt": "Input.Text",
+        "size": "Input.ChoiceSet",
+        "count": "Input.Number",
+    }
+    assert (fields["count"]["min"], fields["count"]["max"]) == (1, 4)
+    assert heard.skill == "draw"
+    assert {name: heard.request[name] for name in filled} == filled
+    assert [each.text for each in teams.answers(chat)] == ["A fox."]
+
+
+async def test_dialogs_speak_the_language_of_whoever_opens_them(teams: FakeTeams, bot: TeamsBot, ada: Person) -> None:
+    chat = teams.personal(ada)
+    value = {"commandId": "draw", "commandContext": "compose"}
+
+    opened = (await teams.invoke(chat, ada, "composeExtension/fetchTask", value, locale="de-DE")).json
+    data = card_in(opened["task"])["actions"][0]["data"] | {"prompt": "x"}
+    told = await teams.invoke(chat, ada, "composeExtension/submitAction", {"data": data}, locale="de-DE")
+
+    assert inputs(card_in(opened["task"]))["count"]["label"] == "Wie viele Bilder"
+    assert "Die Antwort kommt in dieser Unterhaltung." in told.body
+    assert (bot.notes.last.author.locale, bot.notes.last.author.timezone) == ("de-DE", "Europe/London")
+
+
+async def test_ask_about_this_is_a_conversation_about_the_message(teams: FakeTeams, bot: TeamsBot, ada: Person) -> None:
+    chat = teams.personal(ada)
+    value = {"commandId": "chat"} | payload("<p>Nanoseconds</p>")
+
+    opened = (await teams.invoke(chat, ada, "composeExtension/fetchTask", value)).json
+    words = next(iter(inputs(card_in(opened["task"]))))
+    await submit(teams, chat, ada, opened, {words: "how long is one?"}, value)
+
+    heard = bot.notes.last
+    assert (heard.skill, heard.text) == ("chat", "how long is one?")
+    assert heard.quote is not None
+    assert heard.quote.text == "Nanoseconds"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("composeExtension/fetchTask", {"commandId": "no such"}),
+        ("composeExtension/fetchTask", []),
+        ("composeExtension/submitAction", {"data": "x"}),
+        ("composeExtension/submitAction", {"commandId": "draw", "data": {"ticket": "../.."}}),
+        ("composeExtension/submitAction", {"data": {"close": True}}),
+        ("composeExtension/query", {"queryOptions": {}}),
+        ("composeExtension/queryLink", {"url": "https://example.com"}),
+        ("task/fetch", {}),
+        ("task/fetch", {"data": {"command": "draw"}}),
+        ("task/submit", {"data": {"close": True}}),
+        ("config/fetch", {}),
+        ("config/submit", {}),
+        ("fileConsent/invoke", {}),
+        ("message/submitAction", {}),
+        ("message/fetchTask", {}),
+        ("adaptiveCard/action", {}),
+    ],
+)
+async def test_every_invoke_is_answered_with_a_body(
+    name: str, value: Any, teams: FakeTeams, bot: TeamsBot, ada: Person
+) -> None:
+    for place in (teams.personal(ada), teams.group("A group", ada), teams.thread("General", ada)):
+        answered = await teams.invoke(place, ada, name, value)
+
+        assert answered.status == 200
+        assert isinstance(answered.json, dict)
+        assert answered.seconds < 5
+    assert bot.notes.heard_ == []
+
+
+# Settings, and who decides.
+
+
+async def opened_settings(teams: FakeTeams, place: Conversation, person: Person) -> Json:
+    answered = await teams.invoke(place, person, "config/fetch", {})
+    assert answered.status == 200
+    assert answered.json["responseType"] == "config"
+    found: Json = answered.json["config"]
+    return found
+
+
+async def test_an_owner_of_the_team_sees_and_changes_what_is_set(teams: FakeTeams, bot: TeamsBot, ada: Person) -> None:
+    thread, bob = teams.thread("General", ada), teams.person("Bob")
+    team = f"teams/{teams.group_of(thread.channel)}"
+    teams.graph.owners[team], teams.graph.members[team] = {ada.aad}, ["a", "b", "c", bob.aad]
+    bot.notes.set_ = {"draw": {"enabled": True, "most": 2}, "chat": {"enabled": True}}
+
+    config = await opened_settings(teams, thread, ada)
+    fields = inputs(card_in(config))
+    filled = {name: each.get("value", "") for name, each in fields.items()} | {"draw.most": "3"}
+    saved = await teams.invoke(thread, ada, "config/submit", {"data": filled | {"chat.enabled": "false"}})
+    refused = await opened_settings(teams, thread, bob)
+    bob_tries = await teams.invoke(thread, bob, "config/submit", {"data": filled | {"draw.most": "1"}})
+
+    assert fields["draw.most"]["value"] == 2
+    assert saved.json == {
+        "responseType": "config",
+        "config": {"type": "message", "value": saved.json["config"]["value"]},
+    }
+    changed = {(skill, name, each) for _, skill, what, _ in bot.notes.configured for name, each in what.items()}
+    assert {("draw", "most", 3), ("chat", "enabled", False)} <= changed
+    assert {each[0] for each in bot.notes.configured} == {thread.channel}, "for the whole channel, not for one thread"
+    assert refused["type"] == "message"
+    assert "owner" in refused["value"]
+    assert "owner" in bob_tries.json["config"]["value"]
+
+
+async def test_without_the_permission_nobody_but_whom_the_operator_named_decides(
+    teams: FakeTeams, store: Store, ada: Person
+) -> None:
+    group, bob = teams.group("A group", ada), teams.person("Bob")
+    async with TeamsBot(teams, store, teams_moderators=(bob.aad.upper(),)) as bot:
+        assert (await opened_settings(teams, group, ada))["type"] == "message"
+        asked = len(teams.called("GET", "/graph/"))
+        assert (await opened_settings(teams, group, ada))["type"] == "message"
+        assert len(teams.called("GET", "/graph/")) == asked, "what was refused is not asked for again at once"
+        fields = inputs(card_in(await opened_settings(teams, group, bob)))
+        await teams.invoke(group, bob, "config/submit", {"data": {"draw.enabled": "false", "teams.everywhere": "true"}})
+
+    assert "teams.everywhere" in fields
+    assert ("draw", {"enabled": False}, True) in [each[1:] for each in bot.notes.configured]
+
+
+async def test_an_owner_of_one_team_does_not_decide_for_the_organisation(
+    teams: FakeTeams, bot: TeamsBot, ada: Person
+) -> None:
+    group = teams.group("A group", ada)
+    teams.graph.owners[f"chats/{group.id}"] = {ada.aad}
+
+    fields = inputs(card_in(await opened_settings(teams, group, ada)))
+    await teams.invoke(group, ada, "config/submit", {"data": {"draw.enabled": "false", "teams.everywhere": "true"}})
+
+    assert "teams.everywhere" not in fields
+    assert [each[1:] for each in bot.notes.configured] == [("draw", {"enabled": False}, False)]
+
+
+@pytest.mark.parametrize("fault", [500, 429, "drop"])
+async def test_while_graph_is_away_nobody_is_an_owner(
+    fault: int | str, teams: FakeTeams, bot: TeamsBot, ada: Person
+) -> None:
+    group = teams.group("A group", ada)
+    teams.graph.owners[f"chats/{group.id}"] = {ada.aad}
+    if isinstance(fault, int):
+        teams.fail(fault, path="/graph/")
+    else:
+        teams.drop(path="/graph/", times=2)
+
+    assert (await opened_settings(teams, group, ada))["type"] == "message"
+    teams.faults.clear()
+    assert (await opened_settings(teams, group, ada))["type"] == "continue"
+
+
+async def test_a_setting_that_cannot_be_is_told_with_the_form(teams: FakeTeams, bot: TeamsBot, ada: Person) -> None:
+    chat = teams.personal(ada)
+
+    answered = (await teams.invoke(chat, ada, "config/submit", {"data": {"draw.most": 9}})).json["config"]
+
+    assert answered["type"] == "continue"
+    assert "from 1 to 4" in str(card_in(answered))
+    assert bot.notes.configured == []
+
+
+async def test_a_channel_can_have_its_answers_as_new_posts(teams: FakeTeams, store: Store, ada: Person) -> None:
+    thread = teams.thread("General", ada)
+    channel = teams.conversations.setdefault(thread.channel, Conversation(thread.channel, "channel", teams.tenant))
+    teams.graph.owners[f"teams/{teams.group_of(thread.channel)}"] = {ada.aad}
+    async with TeamsBot(teams, store) as bot:
+        await teams.invoke(thread, ada, "config/submit", {"data": {"teams.replies": "post"}})
+        await teams.say(thread, ada, "news?")
+        heard = bot.notes.last
+        said = await bot.adapter.post(heard.channel, Reply("…", running=True), answers=heard.id, nonce="1")
+        post = Conversation(f"{thread.channel};messageid={said}", "channel", teams.tenant, shown=channel.shown)
+        teams.conversations[post.id] = post
+        await bot.adapter.edit(heard.channel, said, Reply("None."))
+    async with TeamsBot(teams, store) as bot:
+        await bot.adapter.edit(heard.channel, said, Reply("Some."))
+
+    assert [each.text for each in teams.answers(post)] == ["Some."]
+    assert teams.answers(thread) == []
+
+
+# Files.
+
+
+async def test_a_file_is_handed_over_once_its_person_agrees(teams: FakeTeams, bot: TeamsBot, ada: Person) -> None:
+    chat = teams.personal(ada)
+    await teams.say(chat, ada, "say it aloud")
+    heard = bot.notes.last
+    song = Attachment("song.wav", "audio/wav", b"x" * 200_000)
+    await bot.adapter.post(heard.channel, Reply("Here:", (song,)), answers=heard.id, nonce="1")
+    _, offer = teams.answers(chat)
+    content = offer.activity["attachments"][0]["content"]
+    info = {
+        "uploadUrl": f"{teams.origin}/onedrive/1",
+        "contentUrl": "https://contoso-my.sharepoint.com/song.wav",
+        "name": "song.wav",
+        "uniqueId": "1",
+        "fileType": "wav",
+    }
+    value = {"type": "fileUpload", "action": "accept", "context": content["acceptContext"], "uploadInfo": info}
+
+    taken = await teams.invoke(chat, ada, "fileConsent/invoke", value, replyToId=offer.id)
+    await teams.until(lambda: teams.answers(chat)[-1].activity["attachments"][0]["contentType"].endswith("file.info"))
+    again = await teams.invoke(chat, ada, "fileConsent/invoke", value, replyToId=offer.id)
+
+    assert (taken.status, content["sizeInBytes"], teams.uploads) == (200, 200_000, {"1": song.data})
+    assert again.status == 200
+    await teams.until(lambda: "too old" in teams.answers(chat)[-1].text)
+    assert len(teams.called("PUT", "/onedrive/")) == 1
+
+
+async def test_a_file_is_never_written_to_a_foreign_place(teams: FakeTeams, bot: TeamsBot, ada: Person) -> None:
+    chat = teams.personal(ada)
+    await teams.say(chat, ada, "say it aloud")
+    heard = bot.notes.last
+    await bot.adapter.post(
+        heard.channel, Reply("Here:", (Attachment("a.wav", "audio/wav", b"x"),)), answers=heard.id, nonce="1"
+    )
+    context = teams.answers(chat)[1].activity["attachments"][0]["content"]["acceptContext"]
+    info = {"uploadUrl": "https://evil.example/steal"}
+    await teams.invoke(chat, ada, "fileConsent/invoke", {"action": "accept", "context": context, "uploadInfo": info})
+
+    await teams.until(lambda: "could not be saved" in teams.answers(chat)[-1].text)
+
+
+async def test_files_and_pictures_of_a_channel_are_read_where_that_was_allowed(
+    teams: FakeTeams, bot: TeamsBot, ada: Person
+) -> None:
+    group = teams.group("A group", ada)
+    await teams.say(group, ada, "hello")
+    address = "https://contoso.sharepoint.com/sites/foxes/Shared Documents/fox.m4a"
+    picture = "teams/t/channels/c/messages/17/hostedContents/abc"
+    teams.graph.shares[address.replace(" ", "%20")] = b"a voice"
+    teams.graph.hosted[picture] = b"\x89PNG"
+    files = [{"contentType": "reference", "contentUrl": address.replace(" ", "%20"), "name": "fox.m4a"}]
+    source = f"{teams.origin}/graph/v1.0/{picture}/$value"
+    value = {"commandId": "describe"} | payload(f'<p>x</p><img alt="a" src="{source}">', attachments=files)
+    opened = (await teams.invoke(group, ada, "composeExtension/fetchTask", value)).json
+    await submit(teams, group, ada, opened, {}, value)
+    heard = bot.notes.last
+    assert heard.quote is not None
+
+    read = [await bot.adapter.read(heard.channel, each, 1000) for each in heard.quote.attachments]
+    teams.graph.shares.clear()
+    with pytest.raises(UserError, match="does not let me read"):
+        await bot.adapter.read(heard.channel, heard.quote.attachments[1], 1000)
+
+    assert [each.media_type for each in heard.quote.attachments] == ["image/png", "audio/mp4"]
+    assert read == [b"\x89PNG", b"a voice"]
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "https://evil.example/hostedContents/1/$value",
+        "https://graph.microsoft.com.evil.example/v1.0/x/hostedContents/1",
+        "https://contoso.sharepoint.com.evil.example/fox.png",
+        "http://contoso.sharepoint.com/fox.png",
+    ],
+)
+async def test_the_token_for_graph_goes_nowhere_else(source: str, teams: FakeTeams, bot: TeamsBot, ada: Person) -> None:
+    await teams.say(teams.personal(ada), ada, "hello")
+    asked = len(teams.called("POST", "oauth2"))
+
+    with pytest.raises(UserError):
+        await bot.adapter.read(bot.notes.last.channel, Attachment("x", "image/png", source=f"graph:{source}"), 100)
+
+    assert len(teams.called("POST", "oauth2")) == asked
+
+
+async def test_each_tenant_that_is_served_is_answered_and_no_other(teams: FakeTeams, store: Store, ada: Person) -> None:
+    second = "7d4fbc8c-0000-4000-8000-000000000002"
+    own, theirs = teams.personal(ada), teams.personal(teams.person("Eve"), tenant=second)
+    foreign = teams.personal(teams.person("Mallory"), tenant="7d4fbc8c-0000-4000-8000-00000000bad0")
+    async with TeamsBot(teams, store, teams_tenants=(second,)) as bot:
+        answered = [(await teams.say(place, place.members[0], "hello")).status for place in (own, theirs, foreign)]
+        invoked = await teams.invoke(foreign, foreign.members[0], "config/fetch", {})
+
+    assert answered == [202, 202, 403]
+    assert invoked.status == 403
+    assert [heard.channel.tenant for heard in bot.notes.heard_] == [teams.tenant, second]
