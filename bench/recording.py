@@ -41,7 +41,7 @@ def children_peak() -> int:
 
 
 async def measure(minutes: int, path: Path) -> None:
-    sound = path.read_bytes()
+    sound = await asyncio.to_thread(path.read_bytes)
     stalled, peak, running = 0.0, 0, True
 
     async def read() -> bytes:
@@ -55,16 +55,17 @@ async def measure(minutes: int, path: Path) -> None:
             stalled = max(stalled, time.monotonic() - at - 0.02)
             peak = max(peak, children_peak())
 
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    before, made = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, resource.getrusage(resource.RUSAGE_CHILDREN)
     watching = asyncio.create_task(watch())
     begun = time.monotonic()
     heard = await listen(read, len(sound), most_seconds=minutes * 60 + 1)
     seconds, running = time.monotonic() - begun, False
     await watching
     child = resource.getrusage(resource.RUSAGE_CHILDREN)
+    used = child.ru_utime + child.ru_stime - made.ru_utime - made.ru_stime
     more = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
     print(f"{minutes} minutes of Ogg Opus, {len(sound) / 1e6:.1f} MB, became {len(heard.parts)} parts")
-    print(f"  {seconds:.1f} s of wall time, {child.ru_utime + child.ru_stime:.1f} s of CPU in the child")
+    print(f"  {seconds:.1f} s of wall time, {used:.1f} s of CPU in the child")
     print(f"  {peak / 1024:.0f} MB at most in the child, {more / 1024:.0f} MB more in the parent")
     print(f"  {stalled * 1000:.0f} ms was the longest stall of the event loop")
 
