@@ -108,7 +108,7 @@ async def test_a_recording_that_was_begun_is_heard_to_its_end_and_then_it_is_eno
         turn.hold(part, 0)
         turn.spend(part)
     turn.settle()
-    with pytest.raises(UserError, match="1 minutes a day for you. Please ask again in 24 hours"):
+    with pytest.raises(UserError, match=r"1 minutes a day for you. Please ask again in 24 hours"):
         (await account.spending(message, {})).hold(part, 0)
 
 
