@@ -173,7 +173,7 @@ class Dispatch(People):
         while len(self._gone) > GONE:
             self._gone.popitem(last=False)
         for running in self._waiting.of(channel):
-            if running.message.id in gone:
+            if running.message.id in gone or running.message.reply_to in gone:  # or the answer whose button was pressed
                 running.withdraw()
                 await self._answer_instead(running.message, gone)
             elif left := running.without(gone):
