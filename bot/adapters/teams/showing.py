@@ -101,7 +101,7 @@ class Showing:
         self._offer(channel, message_id, Reply())
         self._streams.drop(channel, message_id)
         try:
-            await self._sending.delete(address, message_id)
+            await self._sending.delete(address, self._streams.really(address, message_id))
         except Unsent as error:
             if not isinstance(error, Refused) or error.status not in (404, 410):
                 raise await self._sending.failure(error, channel, new=False) from None
@@ -227,7 +227,8 @@ class Showing:
             try:
                 if not message_id:
                     return await self._sending.send(address, activity, answers=answers, patience=patience)
-                await self._sending.update(address, message_id, activity, patience=patience)
+                place = self._streams.really(address, message_id)
+                await self._sending.update(address, place, activity, patience=patience)
                 return message_id
             except Refused as error:
                 if error.status != 413 or last:
