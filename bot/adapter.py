@@ -162,6 +162,10 @@ class Adapter(ABC):
         """Why nobody can be heard on this platform just now; empty when all is well."""
         return ""
 
+    def facts(self) -> Mapping[str, float]:
+        """How the connection is, in numbers with a unit in their name: `heartbeat_seconds_ago`, `latency_seconds` …"""
+        return {}
+
     @abstractmethod
     def limits(self, channel: Channel) -> Limits:
         """What may be posted in this channel."""

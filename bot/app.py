@@ -13,6 +13,8 @@ from bot.config import Config
 from bot.conversation import Conversation
 from bot.discovery import Found, find_adapters, find_skills
 from bot.dispatch import Dispatch, Load
+from bot.health import Health
+from bot.limits import Limited
 from bot.metrics import LAG, RUNNING, WAITING
 from bot.models import Models
 from bot.models.find import find_models
@@ -25,7 +27,7 @@ __all__ = ["Parley"]
 
 log = structlog.get_logger(__name__)
 
-MOST_LAG_SECONDS = 2.0  # a longer standstill of late is trouble
+RELOADED = (*Limited.model_fields, "log_level", "drain")
 SETTLED_SECONDS = 30  # after the start, until the first look for what is too old
 RESTART_SECONDS = (1, 5, 15, 60, 300)  # before a platform that was lost is joined again
 
@@ -49,13 +51,14 @@ class Parley:
         self.adapters = adapters
         self.off = off
         token = config.web_token.get_secret_value() if config.web_token else ""
-        self.server = Server(config.host, config.port, self.troubles, token)
         usable = {found.name: found.skill for found in skills if found.skill is not None}
         by_name = {adapter.name: adapter for adapter in adapters}
         tokens = config.context_tokens
-        conversation = Conversation(store, usable, models, by_name, config.quotas, tokens=tokens)
-        self.dispatch = Dispatch(store, conversation, Load(running_in_community=config.community_turns_at_once))
-        self.watchdog = Watchdog(conversation.cut_off)
+        self.conversation = Conversation(store, usable, models, by_name, config.quotas, tokens=tokens)
+        self.dispatch = Dispatch(store, self.conversation, Load(running_in_community=config.community_turns_at_once))
+        self.watchdog = Watchdog(self.conversation.cut_off)
+        self.health = Health(adapters, store, models, self.dispatch, lambda: self.watchdog.lag)
+        self.server = Server(config.host, config.port, self.health, token)
         RUNNING.set_function(lambda: self.dispatch.running)
         WAITING.set_function(lambda: self.dispatch.waiting)
         LAG.set_function(lambda: self.watchdog.lag)
@@ -102,18 +105,6 @@ class Parley:
             ],
         }
 
-    async def troubles(self) -> dict[str, str]:
-        """What keeps the bot from working just now, by part; empty when it is ready."""
-        found = {adapter.name: adapter.trouble for adapter in self.adapters if adapter.trouble}
-        try:
-            async with asyncio.timeout(2):
-                await self.store.ping()
-        except Exception as error:  # noqa: BLE001 - whatever it is, storage is not ready
-            found["storage"] = self.store.trouble or type(error).__name__
-        if self.watchdog.lag > MOST_LAG_SECONDS:
-            found["event loop"] = f"stood still for {self.watchdog.lag:.1f} s"
-        return found
-
     async def run(self, ready: Callable[[], None]) -> None:
         """Serve until `stop`. `ready` is called once everything that is on listens. Raises `PortTaken`."""
         with self.watchdog:
@@ -135,6 +126,7 @@ class Parley:
             ready()
             tasks.append(asyncio.create_task(self._warm(), name="warming"))
             tasks.append(asyncio.create_task(self._purge(), name="purging"))
+            tasks.append(asyncio.create_task(self.health.watch(), name="watching"))
             await self._stopping.wait()
         finally:
             await self.dispatch.drain(self.config.drain)
@@ -152,11 +144,10 @@ class Parley:
 
     async def _purge(self) -> None:
         """Forget what is too old, soon after the start and then once a day."""
-        kept = Kept(self.config.keep_days, self.config.keep_messages)
         await asyncio.sleep(SETTLED_SECONDS)
         while True:
             try:
-                gone = await purge(self.store, kept)
+                gone = await purge(self.store, Kept(self.config.keep_days, self.config.keep_messages))
                 log.info("purged", **{name: count for name, count in gone.items() if count})
             except Exception:
                 log.exception("what is too old could not be purged; tomorrow again")
@@ -179,6 +170,14 @@ class Parley:
                 attempt = 0
             await asyncio.sleep(RESTART_SECONDS[min(attempt, len(RESTART_SECONDS) - 1)])
             attempt += 1
+
+    def reload(self, config: Config) -> list[str]:
+        """Take over what can be while it runs; the names of changed settings that take a restart."""
+        changed = [name for name in Config.model_fields if getattr(config, name) != getattr(self.config, name)]
+        self.conversation.allowance.quotas = config.quotas
+        self.dispatch.share(config.community_turns_at_once)
+        self.config = self.config.model_copy(update={name: getattr(config, name) for name in RELOADED})
+        return [str(Config.model_fields[name].validation_alias) for name in changed if name not in RELOADED]
 
     def stop(self) -> None:
         """Ask `run` to end: nothing new is begun, and what is running is finished or marked within 20 seconds."""

@@ -4,6 +4,7 @@ Whoever asks, the same things happen in the same order: who answers is chosen, w
 filled, and the turn is put together.
 """
 
+import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -16,14 +17,17 @@ from bot.errors import UserError
 from bot.forms import fill
 from bot.looking_back import earlier, search
 from bot.media import MOST_RECORDING_BYTES, Document, is_document, read_document
+from bot.media.documents import LONGEST
 from bot.memory import Memory, Remembered
 from bot.messages import Attachment, Button, Channel, Footer, Keep, Kept, Message, Said
 from bot.models import Prompt, Tool, ToolCall, TurnModels
+from bot.passages import fitted
 from bot.policy import permit, settings_of
 from bot.prompting import stands_above
 from bot.routing import choose
 from bot.skill import Piece, Pieces, Skill, Turn
 from bot.tools import converse, own_words, tool_of
+from bot.translations import translate
 from bot.turns import Tally
 from storage import Store
 
@@ -92,12 +96,13 @@ class Asking:
             return await _read(adapter, message.channel, attachment)
 
         async def documents() -> tuple[Document, ...]:
-            found = await _documents(message, read, self._memory.document_characters)
+            found = await _documents(message, read)
             if not found and kept:  # a reply to an answer about files, or its button
                 found = tuple(Document(**each) for each in kept.about.get("documents", ()))
-            read_now = [each for each in found if each.text]
-            bill.documents = [each for each in read_now if not stands_above(each, remembered)]
-            to_keep[:] = read_now
+            to_keep[:] = [each for each in found if each.text]
+            room = self._memory.document_characters // max(1, len(to_keep))
+            found = tuple([await asyncio.to_thread(fitted, each, own_words(message), room) for each in found])
+            bill.documents = [each for each in found if each.text and not stands_above(each, remembered)]
             return found
 
         async def pictures() -> tuple[Attachment, ...]:
@@ -135,7 +140,7 @@ class Asking:
             request=fill(choice.skill.request_type, choice.words, dict(choice.given)),
             history=remembered.said,
             models=models,
-            skills={skill.name: skill.help_in(message.author.locale) for skill in permitted},
+            skills={skill.name: translate(skill.help, message.author.locale) for skill in permitted},
             kept=kept,
             _read=read,
             _documents=documents,
@@ -225,11 +230,9 @@ def _files(message: Message) -> tuple[Attachment, ...]:
     return (*message.attachments, *(attachment for quote in quoted for attachment in quote.attachments))
 
 
-async def _documents(
-    message: Message, read: Callable[[Attachment], Awaitable[Attachment]], room: int
-) -> tuple[Document, ...]:
+async def _documents(message: Message, read: Callable[[Attachment], Awaitable[Attachment]]) -> tuple[Document, ...]:
     """The documents of a message, read one after the other as long as there is room."""
-    found = []
+    found, room = [], LONGEST
     for number, attachment in enumerate(each for each in _files(message) if is_document(each)):
         try:
             if number >= MOST_FILES or room <= 0:

@@ -213,7 +213,7 @@ class Conversation:
     async def _put_off(self, running: Running, why: str) -> None:
         """Close a question of somebody who has asked enough for now; they are told so, but not each time."""
         author, platform = running.message.author, running.message.channel.platform
-        if self._told.due((platform, author.id)):
+        if self._told.due((platform, author.id)) or running.message.skill:  # a command visibly waits for its answer
             await self.turn_away(running, why)
         else:
             TURNS.labels(platform, "turned away").inc()

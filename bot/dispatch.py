@@ -2,13 +2,13 @@
 
 import asyncio
 import contextlib
+import time
 from collections import OrderedDict
 from collections.abc import Coroutine, Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import orjson
 import structlog
 
 from bot.adapter import Overloaded, PostFailed
@@ -17,9 +17,10 @@ from bot.conversation import INTERRUPTED, Conversation
 from bot.markup import clean
 from bot.messages import Channel, Message, Person, Press, Quote, Said
 from bot.metrics import FEEDBACK, HEARD
+from bot.people import People
 from bot.turns import Running, cleaned, packed, unpacked
 from bot.waiting import Load, Turn, Waiting, WaitingTurn
-from storage import Given, Heard, Store, erase, export, note_left
+from storage import Given, Heard, Store
 
 __all__ = ["Dispatch", "Load"]
 
@@ -43,22 +44,23 @@ WAITED = "There was more to answer than I could get to in time. Please ask again
 _Mark = tuple[str, str, str, str]
 
 
-class Dispatch:
+class Dispatch(People):
     """The core's side of every adapter: it stores what is heard, and gives each channel its turns in order.
 
     Where more is asked than can run at once, communities take turns, and within one its channels do.
     """
 
     def __init__(self, store: Store, conversation: Conversation, load: Load | None = None) -> None:
-        self._store = store
+        super().__init__(store, Waiting(load or Load()))
         self._conversation = conversation
-        self._waiting = Waiting(load or Load())
         self._arriving: dict[_Mark, Message] = {}  # on their way into the inbox
         self._gone: OrderedDict[_Mark, None] = OrderedDict()
         self._noticed = Seldom(NOTICE_SECONDS)
         self._tasks: set[asyncio.Task[None]] = set()
         self._later: set[asyncio.Task[None]] = set()
         self._alarm: asyncio.TimerHandle | None = None
+        self._heard: dict[str, float] = {}  # when a question came last, by platform
+        self.strained = False  # there is too little memory, or too few files, for more than is running
         self._closing = False
 
     # What adapters call.
@@ -106,6 +108,7 @@ class Dispatch:
             log.info("heard again", platform=platform)
         else:
             HEARD.labels(platform).inc()
+            self._heard[platform] = time.monotonic()
             log.info("heard", heard=heard, platform=platform, characters=len(message.text))
         return heard
 
@@ -115,7 +118,7 @@ class Dispatch:
         waiting = self._waiting.joinable(message) if joins else None
         if waiting is not None and await self._join(waiting, running):
             return
-        if not pressed and self._waiting.refuses(message):
+        if not pressed and (self.strained or self._waiting.refuses(message)):
             await self._turn_away(running)
         else:
             self._submit(running, joins=joins)
@@ -170,7 +173,7 @@ class Dispatch:
         while len(self._gone) > GONE:
             self._gone.popitem(last=False)
         for running in self._waiting.of(channel):
-            if running.message.id in gone:
+            if running.message.id in gone or running.message.reply_to in gone:  # or the answer whose button was pressed
                 running.withdraw()
                 await self._answer_instead(running.message, gone)
             elif left := running.without(gone):
@@ -272,24 +275,6 @@ class Dispatch:
         await self._conversation.configure(channel, person, skill, chosen, everywhere=everywhere)
         log.info("settings changed", platform=channel.platform, skill=skill, everywhere=everywhere)
 
-    async def export(self, person: Person, channel: Channel) -> bytes:
-        """Everything kept of a person on the channel's platform, as JSON."""
-        return orjson.dumps(await export(self._store, channel.platform, person.id), option=orjson.OPT_INDENT_2)
-
-    async def forget(self, person: Person, channel: Channel) -> int:
-        """Forget a person on the channel's platform, and end what is being answered to them."""
-        for running in self._waiting.everything():
-            message = running.message
-            if message.author.id == person.id and message.channel.platform == channel.platform:
-                running.withdraw()
-        lines = await erase(self._store, channel.platform, person.id)
-        log.info("a person was forgotten", platform=channel.platform, lines=lines)
-        return lines
-
-    async def left(self, platform: str, tenant: str, *, back: bool = False) -> None:
-        """The bot was removed from a community, or is back there."""
-        await note_left(self._store, platform, tenant, back=back)
-
     # What the application calls.
 
     @property
@@ -301,6 +286,15 @@ class Dispatch:
     def waiting(self) -> int:
         """How many turns are waiting."""
         return self._waiting.total
+
+    def share(self, turns: int) -> None:
+        """Give each community so many turns at once from now on."""
+        self._waiting.load = replace(self._waiting.load, running_in_community=turns)
+
+    def heard_ago(self, platform: str) -> float | None:
+        """Seconds since somebody asked something there, or None."""
+        at = self._heard.get(platform)
+        return None if at is None else time.monotonic() - at
 
     async def recover(self, platforms: Iterable[str]) -> int:
         """Take up everything that an earlier process left undone on these platforms; returns how many."""
@@ -339,7 +333,7 @@ class Dispatch:
     def _too_much(self, message: Message, joins: bool) -> bool:
         if joins and self._waiting.joinable(message) is not None:
             return False
-        return self._waiting.refuses(message)
+        return self.strained or self._waiting.refuses(message)
 
     def _submit(self, running: Running, turn: Turn | None = None, *, joins: bool = False) -> None:
         self._waiting.add(running, turn or self._conversation.answer, joins=joins)
@@ -387,7 +381,7 @@ class Dispatch:
     async def _turn_away(self, running: Running) -> None:
         """Close a question that cannot be taken on; its channel is told so, but not each time."""
         key = running.message.channel.key
-        told = self._noticed.due(key)
+        told = self._noticed.due(key) or bool(running.message.skill)  # a command waits for its answer, visibly
         log.warning("too much is asked", heard=running.heard, platform=key[0], told=told)
         if told:
             self._start(self._conversation.turn_away(running, BUSY), "notice")

@@ -82,7 +82,7 @@ async def _answers(config: "Config") -> bool:
             aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=2)) as session,
             session.get(f"http://{_near(config.host)}:{config.port}/healthz") as response,
         ):
-            return response.status == 200 and (await response.content.read(16)).strip() == b"ok"
+            return response.status == 200 and b'"alive": true' in await response.content.read(1024)
     except (aiohttp.ClientError, TimeoutError, ValueError):
         return False
 

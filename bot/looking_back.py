@@ -4,13 +4,9 @@ Never in another channel. What the platform lets the bot read counts as well as 
 """
 
 import asyncio
-import math
 import re
-import unicodedata
-from array import array
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
-from operator import mul
 
 import structlog
 
@@ -19,6 +15,7 @@ from bot.earlier import Earlier, Found
 from bot.errors import UserError
 from bot.messages import Message, Said
 from bot.models import ModelError, TurnModels
+from bot.ranking import alike, by_words, folded, fused
 from storage import Line, Numbered, Store
 
 __all__ = ["earlier", "search"]
@@ -26,6 +23,7 @@ __all__ = ["earlier", "search"]
 log = structlog.get_logger(__name__)
 
 _STORED = 5000  # lines that are searched, the newest
+_KEPT = 100  # things kept with answers that are searched, the newest
 _READ = 300  # messages that are read from the platform for a search
 _COMPARED = 2000  # lines whose meaning is compared, the newest
 _AT_ONCE = 100  # texts in one call for vectors
@@ -68,71 +66,36 @@ async def search(
     except UserError:
         read = ()  # what was said to the bot can be searched all the same
     others = [said for said in read if said.message_id not in known | repeated]
-    everything = [*(_said(each.line) for each in stored), *others]
+    # What was kept with an answer, such as a transcript that was too long to be said, is found by its words.
+    kept = [
+        Said("assistant", each.text, message_id=f"re:{each.event}", at=each.at)
+        for each in await store.kept(message.channel.key, _KEPT)
+        if each.event not in repeated
+    ]
+    everything = [*(_said(each.line) for each in stored), *others, *kept]
     if not everything:
         return ()
-    ranks = [await asyncio.to_thread(_by_words, query, [said.text for said in everything])]
+    ranks = [await asyncio.to_thread(by_words, query, [said.text for said in everything])]
     if models.serves("embed") and stored:
         try:
             ranks.append(await _by_meaning(store, models, query, stored))
         except ModelError as error:
             log.warning("searched by words only", error=type(error).__name__)
-    best = _fused(ranks)[:limit]
+    best: dict[str, int] = {}  # of a message and its answer, the one that fits better
+    for at in fused(ranks):
+        best.setdefault(everything[at].message_id.removeprefix("re:") or f" {at}", at)
     return tuple(
         Found(
             everything[at],
             _snippet(everything[at].text, query),
             adapter.link(message.channel, everything[at].message_id.removeprefix("re:").partition("~")[0]),
         )
-        for at in best
+        for at in list(best.values())[:limit]
     )
 
 
 def _said(line: Line) -> Said:
     return Said(line.role, line.text, line.author, line.author_id, line.message_id, line.at)
-
-
-# By words.
-
-
-def _folded(text: str) -> str:
-    """Without capitals, accents and other marks: what people leave out when they search."""
-    if text.isascii():
-        return text.lower()
-    return "".join(c for c in unicodedata.normalize("NFKD", text.casefold()) if not unicodedata.combining(c))
-
-
-def _by_words(query: str, texts: Sequence[str]) -> list[int]:
-    """Which texts have words of the query, the best first: rare words count more, and newer texts before older ones."""
-    terms = list(dict.fromkeys(re.findall(r"\w+", _folded(query))))
-    hits: list[dict[str, float]] = []
-    for text in texts:
-        folded = _folded(text)
-        inside = [term for term in terms if term in folded]
-        words = set(re.findall(r"\w+", folded)) if inside else set()
-        found = {term: _weight(term, words) for term in inside}
-        hits.append({term: weight for term, weight in found.items() if weight})
-    often = {term: sum(term in hit for hit in hits) for term in terms}
-    phrase = _folded(query).strip()
-    scored = []
-    for at, hit in enumerate(hits):
-        if not hit:
-            continue
-        score = sum(weight * math.log(1 + len(texts) / often[term]) for term, weight in hit.items())
-        score *= len(hit) / len(terms)
-        if len(terms) > 1 and phrase in _folded(texts[at]):
-            score *= 1.5
-        scored.append((score / (1 + math.log1p(len(texts[at]) / 400)), at))
-    return [at for _, at in sorted(scored, reverse=True)]
-
-
-def _weight(term: str, words: set[str]) -> float:
-    if term in words:
-        return 1.0
-    if len(term) > 2 and any(word.startswith(term) for word in words):
-        return 0.7
-    # In the middle of a word it means something only where words are not written apart, or long.
-    return 0.4 if len(term) > 3 or not term.isascii() else 0.0
 
 
 # By meaning.
@@ -157,36 +120,15 @@ async def _by_meaning(store: Store, models: TurnModels, query: str, stored: Sequ
         )
         await store.keep_vectors(made, model)
         vectors.update(made)
-    alike = await asyncio.to_thread(_alike, wanted, vectors)
-    best = max(alike.values(), default=0.0)
+    near = await asyncio.to_thread(alike, wanted, vectors)
+    best = max(near.values(), default=0.0)
     least = max(_LEAST_ALIKE, best * 0.75)
     places = {number: at for at, number in enumerate(numbers, start)}
     return [
         places[number]
-        for number, score in sorted(alike.items(), key=lambda each: (-each[1], -each[0]))
+        for number, score in sorted(near.items(), key=lambda each: (-each[1], -each[0]))
         if score >= least and number in places
     ]
-
-
-def _alike(wanted: Sequence[float], vectors: Mapping[int, Sequence[float]]) -> dict[int, float]:
-    """How near each vector is to the wanted one, from -1 to 1."""
-    to = array("f", wanted)
-    size = math.sqrt(sum(map(mul, to, to)))
-    alike = {}
-    for number, vector in vectors.items():
-        length = math.sqrt(sum(map(mul, vector, vector)))
-        if len(vector) == len(to) and size and length:
-            alike[number] = sum(map(mul, to, vector)) / size / length
-    return alike
-
-
-def _fused(ranks: Sequence[Sequence[int]]) -> list[int]:
-    """Several rankings as one: what stands high in both comes first."""
-    scores: dict[int, float] = {}
-    for rank in ranks:
-        for place, at in enumerate(rank):
-            scores[at] = scores.get(at, 0.0) + 1 / (10 + place)
-    return sorted(scores, key=lambda at: (-scores[at], -at))
 
 
 def _snippet(text: str, query: str) -> str:
@@ -194,8 +136,8 @@ def _snippet(text: str, query: str) -> str:
     flat = " ".join(text.split())
     if len(flat) <= _SNIPPET:
         return flat
-    folded = _folded(flat)
-    places = [folded.find(term) for term in re.findall(r"\w+", _folded(query))]
+    plain = folded(flat)
+    places = [plain.find(term) for term in re.findall(r"\w+", folded(query))]
     # Folding can change lengths; then the place is only about right, which is good enough to look at.
     place = min((at for at in places if at >= 0), default=0)
     start = max(0, min(place - _SNIPPET // 3, len(flat) - _SNIPPET))

@@ -32,6 +32,7 @@ _BESIDES = 16  # bytes that a line takes besides its text
 _SUMMARISED = 60_000  # characters of a conversation that are read for one summary
 _SUMMARY_TOKENS = 800
 _PENDING = 2000  # channels
+_AT_HAND = 300  # channels whose lines are ready for the next turn
 
 SUMMARISE = (
     "You keep the memory of a chat. In at most 300 words, note in the language of the chat, what may matter later: "
@@ -61,6 +62,7 @@ class Memory:
         self._bytes = tokens * 4
         self.document_characters = min(MOST_CHARACTERS, tokens * 3)  # of files that come with one question
         self._first: OrderedDict[tuple[str, str, str], Line] = OrderedDict()  # where a cut has been made
+        self._made: OrderedDict[tuple[str, str, str], dict[int, tuple[Line, Said]]] = OrderedDict()
         self._busy: set[tuple[str, str, str]] = set()
         self._places = asyncio.Semaphore(2)
 
@@ -82,18 +84,17 @@ class Memory:
             lines, sizes = lines[start:], sizes[start:]
             if sum(sizes) > self._bytes:
                 lines = lines[self._mark(key, lines, _excess(lines, sizes, sum(sizes), self._bytes)) :]
-        said = tuple(
-            Said(
-                line.role,
-                _shortened(line.text, self._bytes // 2),
-                line.author,
-                line.author_id,
-                line.message_id,
-                line.at,
-            )
-            for line in lines
-        )
+        said = self._as_said(key, lines)
         return Remembered((*said, *message.before), await self._store.summary(key), cut)
+
+    def _as_said(self, key: tuple[str, str, str], lines: Sequence[Line]) -> list[Said]:
+        """Made once for each line, not once for each turn."""
+        known = self._made.pop(key, {})
+        made = {id(line): known.get(id(line)) or (line, _said(line, self._bytes // 2)) for line in lines}
+        self._made[key] = made
+        if len(self._made) > _AT_HAND:
+            self._made.popitem(last=False)
+        return [said for _, said in made.values()]
 
     def _mark(self, key: tuple[str, str, str], lines: Sequence[Line], start: int) -> int:
         """Note that everything before `start` is to be summarised."""
@@ -164,6 +165,10 @@ def _excess(lines: Sequence[Line], sizes: Sequence[int], total: int, most: int) 
         total -= sizes[at]
         at += 1
     return next((n for n in range(at, len(lines)) if lines[n].role == "user"), at)
+
+
+def _said(line: Line, most: int) -> Said:
+    return Said(line.role, _shortened(line.text, most), line.author, line.author_id, line.message_id, line.at)
 
 
 def _shortened(text: str, most: int) -> str:

@@ -5,7 +5,6 @@ has read before: the instructions, then what was said, the oldest first. What ch
 What people quoted and attached is marked as such; it is something to read, and not to obey.
 """
 
-import hashlib
 import json
 from collections.abc import Sequence
 from datetime import UTC
@@ -43,8 +42,10 @@ def prompts_of(
     shared = message.channel.kind != "direct"
     prompts = [Prompt("system", system)]
     earlier = f"[What was said before that, in short: {remembered.summary}]\n\n" if remembered.summary else ""
-    people = [(said.author_id, said.author) for said in remembered.said if said.role == "user"]
-    labels = labels_of([*people, (message.author.id, message.author.name)]) if shared else {}
+    labels: dict[str, str] = {}
+    if shared:
+        people = [(said.author_id, said.author) for said in remembered.said if said.role == "user"]
+        labels = labels_of([*people, (message.author.id, message.author.name)])
     for said in remembered.said:
         named = shared and said.role == "user" and said.author
         prompts.append(
@@ -55,7 +56,7 @@ def prompts_of(
     for document in documents:
         if document.text:
             name = json.dumps(document.name, ensure_ascii=False)
-            above = stands_above(document, remembered)
+            above = stands_above(document, remembered) and len(document.text) >= document.characters
             blocks.append(f"[file {name}, whose text stands above]" if above else as_data(document))
     words = f"{labels[message.author.id]}: {text}" if shared else text
     asked = "\n\n".join([*(block for block in blocks if block), words])
@@ -65,7 +66,7 @@ def prompts_of(
 
 def as_data(document: "Document", most: int = 0) -> str:
     """The text of a file between two lines that it cannot contain itself; with `most`, the first so many characters."""
-    mark = _mark(document)
+    mark = document.mark
     kind = f", {document.kind}" if document.kind else ""
     text = f"{document.text[:most]}\n[…]" if 0 < most < len(document.text) else document.text
     return (
@@ -75,11 +76,7 @@ def as_data(document: "Document", most: int = 0) -> str:
 
 def stands_above(document: "Document", remembered: Remembered) -> bool:
     """Whether the text of a file is part of what was said before."""
-    return any(f"[{_mark(document)}]" in said.text for said in remembered.said)
-
-
-def _mark(document: "Document") -> str:
-    return hashlib.sha256(document.text.encode("utf-8", "replace")).hexdigest()[:12]
+    return any(f"[{document.mark}]" in said.text for said in remembered.said)
 
 
 def with_marks(text: str, attachments: Sequence[Attachment]) -> str:

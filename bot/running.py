@@ -12,6 +12,7 @@ from bot import log
 from bot.printing import show_report
 
 if TYPE_CHECKING:
+    from bot.app import Parley
     from bot.config import Config
 
 __all__ = ["chat", "serve"]
@@ -25,13 +26,34 @@ async def serve(config: "Config") -> None:
     """Serve until a signal comes. Raises `StorageError` and `PortTaken`."""
     with _signals() as stopping:
         from bot.app import Parley
+        from bot.health import raise_file_limit
 
+        raise_file_limit()
+        reloading = asyncio.Event()  # a signal that comes before there is anything to reload counts later
+        stopping.on_hangup(reloading.set)
         parley = await Parley.open(config)
         try:
             stopping.then(parley.stop)
+            stopping.on_hangup(lambda: reload(parley))
+            if reloading.is_set():
+                reload(parley)
             await parley.run(lambda: show_report(parley.report()))
         finally:
             await parley.close()
+
+
+def reload(parley: "Parley") -> None:
+    """Read the configuration anew and take over what can be. A wrong one is told of and changes nothing."""
+    from bot.config import ConfigError, load_config
+
+    try:
+        config = load_config()
+    except ConfigError as error:
+        _log.error("the configuration is wrong; the one of before stays", mistakes=str(error).splitlines())
+        return
+    log.configure(config.log_level, secrets=log.secrets_of(config))
+    left = parley.reload(config)
+    _log.info("the configuration was read anew", takes_a_restart=left)
 
 
 async def chat(config: "Config") -> bool:
@@ -67,6 +89,11 @@ class _Stopping:
         if self._asked:
             stop()
 
+    def on_hangup(self, do: Callable[[], None]) -> None:
+        """Call `do` when the process is told to read its configuration again."""
+        if hasattr(signal, "SIGHUP"):
+            self._loop.add_signal_handler(signal.SIGHUP, do)
+
     def stop(self) -> None:
         for each in _SIGNALS:
             self._loop.remove_signal_handler(each)
@@ -90,7 +117,7 @@ def _signals() -> Iterator[_Stopping]:
     try:
         yield stopping
     finally:
-        for each in _SIGNALS:
+        for each in (*_SIGNALS, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])):
             loop.remove_signal_handler(each)
 
 

@@ -2,11 +2,12 @@
 
 import hmac
 import ipaddress
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Iterable
 
 from aiohttp import web
 
 from bot.adapter import Adapter
+from bot.health import Health
 from bot.metrics import rendered
 
 __all__ = ["PortTaken", "Server"]
@@ -21,15 +22,13 @@ class PortTaken(Exception):
 class Server:
     """Serves the routes of every adapter on one address.
 
-    `troubles` says what keeps the bot from working, by part; empty when it is ready. `/metrics` is shown to this
-    machine, and to whoever brings `token`.
+    `/healthz` says that the process is alive, `/readyz` whether questions can be taken and answered; both are `health`
+    in numbers. `/metrics`, and what is behind those two words, is shown to this machine, and to whoever brings `token`.
     """
 
-    def __init__(
-        self, host: str, port: int, troubles: Callable[[], Awaitable[dict[str, str]]], token: str = ""
-    ) -> None:
+    def __init__(self, host: str, port: int, health: Health, token: str = "") -> None:
         self._host = host
-        self._troubles = troubles
+        self._health = health
         self._token = token
         self._runner: web.AppRunner | None = None
         self.port = port
@@ -63,19 +62,25 @@ class Server:
             runner, self._runner = self._runner, None
             await runner.cleanup()
 
-    async def _alive(self, _request: web.Request) -> web.Response:
-        return web.Response(text="ok\n")
+    async def _alive(self, request: web.Request) -> web.Response:
+        facts = self._health.alive()
+        return web.json_response(facts if self._may_see(request) else {"alive": True})
 
-    async def _ready(self, _request: web.Request) -> web.Response:
-        troubles = await self._troubles()
-        return web.json_response({"ready": not troubles, "troubles": troubles}, status=503 if troubles else 200)
+    async def _ready(self, request: web.Request) -> web.Response:
+        facts = await self._health.ready()
+        shown = facts if self._may_see(request) else {"ready": facts["ready"], "troubles": sorted(facts["troubles"])}
+        return web.json_response(shown, status=200 if facts["ready"] else 503)
 
     async def _metrics(self, request: web.Request) -> web.Response:
-        given = request.headers.get("Authorization", "").removeprefix("Bearer ").encode()
-        allowed = bool(self._token) and hmac.compare_digest(given, self._token.encode())
-        if not allowed and not (_is_here(request.remote) and _is_here(request.url.host)):
+        if not self._may_see(request):
             return web.Response(status=403, text="Ask from this machine, or with PARLEY_WEB_TOKEN as a bearer token.\n")
         return web.Response(body=rendered(), headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"})
+
+    def _may_see(self, request: web.Request) -> bool:
+        given = request.headers.get("Authorization", "").removeprefix("Bearer ").encode()
+        if self._token and hmac.compare_digest(given, self._token.encode()):
+            return True
+        return _is_here(request.remote) and _is_here(request.url.host)
 
 
 def _is_here(host: str | None) -> bool:

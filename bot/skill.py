@@ -5,11 +5,9 @@ ask for). It yields pieces of an answer; the bot sends them. There is nothing on
 get past a limit, post elsewhere or leave a reply hanging.
 """
 
-import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict
@@ -17,6 +15,7 @@ from typing_extensions import TypeVar
 
 from bot.errors import UserError
 from bot.messages import Attachment, Button, Footer, Keep, Kept, Message, Preview, Said, Status
+from bot.translations import translate
 
 if TYPE_CHECKING:
     from bot.earlier import Earlier, Found
@@ -28,8 +27,6 @@ __all__ = ["Piece", "Pieces", "Request", "Settings", "Skill", "Turn"]
 
 Piece = str | Attachment | Footer | Status | Preview | Button | Keep
 Pieces = AsyncIterator[Piece]
-
-_IN_A_LANGUAGE = re.compile(r"^\s*([a-z]{2,3}(?:-[A-Z]{2})?): (.+?)\s*$", re.MULTILINE)
 
 
 class Settings(BaseModel):
@@ -93,6 +90,10 @@ class Turn(Generic[S, R]):
     async def read(self, attachment: Attachment) -> Attachment:
         """The attachment with its bytes. Raises `UserError` when it is too large or cannot be had any more."""
         return await self._read(attachment)
+
+    def translated(self, text: str) -> str:
+        """`text` in the language of who asks, where somebody has translated it (`bot/locales`, or a package's own)."""
+        return translate(text, self.message.author.locale)
 
     async def documents(self) -> "tuple[Document, ...]":
         """What the files say that came with the message or with what it replies to, as far as it is text of any kind:
@@ -239,11 +240,6 @@ class Skill(Generic[S, R]):
         """The first line of the docstring."""
         return (type(self).__doc__ or "").strip().partition("\n")[0]
 
-    def help_in(self, locale: str) -> str:
-        """The help in somebody's language (`de-AT`), where the docstring has a line for it: `de: Würfeln.`"""
-        lines = _in_languages(type(self).__doc__ or "") if locale else {}
-        return lines.get(locale) or lines.get(locale.partition("-")[0].lower()) or self.help
-
     def reply(self, turn: Turn[S, R]) -> Pieces:
         """Yield the answer piece by piece: text, attachments, a `Footer`, a `Status`, a `Button`, a `Keep`.
 
@@ -254,8 +250,3 @@ class Skill(Generic[S, R]):
     def offers(self, settings: S, answer: str, models: "TurnModels") -> Button | None:
         """A button for below what the chat answers, or `None`: what this skill could do with such an answer here."""
         return None
-
-
-@cache
-def _in_languages(docstring: str) -> dict[str, str]:
-    return dict(_IN_A_LANGUAGE.findall(docstring))

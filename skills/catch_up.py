@@ -21,12 +21,7 @@ class CatchUpRequest(Request):
 
 
 class CatchUp(Skill[CatchUpSettings, CatchUpRequest]):
-    """Say what happened here since you last spoke.
-
-    de: Sagen, was hier geschehen ist, seit du zuletzt etwas gesagt hast.
-    es: Contar lo que ha pasado aquí desde la última vez que hablaste.
-    fr: Dire ce qui s’est passé ici depuis votre dernier message.
-    """
+    """Say what happened here since you last spoke."""
 
     name = "catch-up"
     spoken = ("catch-up", "catchup", "catch up")

@@ -134,7 +134,7 @@ class Describe(Skill[DescribeSettings, DescribeRequest]):
             raise UserError(NO_FACES)
 
         yield Status("Looking…")
-        what = turn.request.what if turn.request.what != "auto" else _what(question)
+        what = turn.request.what if turn.request.what != "auto" else asked_for(question)
         looks, unseen = await _look(turn, attached[:MOST_PICTURES], LARGE_SIDE if what == "read" else SIDE)
         answer = ""
         if codes := _codes(looks):
@@ -158,7 +158,7 @@ class Describe(Skill[DescribeSettings, DescribeRequest]):
         yield Keep({"what": what, "question": question, "answer": answer[:4000]}, tuple(each.small for each in looks))
 
 
-def _what(question: str) -> str:
+def asked_for(question: str) -> str:
     """What is to be done, from the words."""
     if not question:
         return "describe"

@@ -12,12 +12,7 @@ class SearchRequest(Request):
 
 
 class Search(Skill[SearchSettings, SearchRequest]):
-    """Find what was said here: messages, files and transcripts of this channel.
-
-    de: Finden, was hier gesagt wurde: Nachrichten, Dateien und Niederschriften dieses Kanals.
-    es: Encontrar lo que se dijo aquí: mensajes, archivos y transcripciones de este canal.
-    fr: Trouver ce qui a été dit ici : messages, fichiers et transcriptions de ce salon.
-    """
+    """Find what was said here: messages, files and transcripts of this channel."""
 
     name = "search"
     private = True

@@ -24,12 +24,7 @@ class TranslateRequest(Request):
 
 
 class Translate(Skill[TranslateSettings, TranslateRequest]):
-    """Translate words, a message or a file.
-
-    de: Worte, eine Nachricht oder eine Datei übersetzen.
-    es: Traducir palabras, un mensaje o un archivo.
-    fr: Traduire des mots, un message ou un fichier.
-    """
+    """Translate words, a message or a file."""
 
     name = "translate"
     menu = "Translate"

@@ -108,8 +108,17 @@ class Context(Memory):
                 shown = shown.where(posts.c.message_id.in_(some), *here)
                 asked = select(inbox.c.id).where(inbox.c.event.in_(some), *here)
                 said = select("re:" + inbox.c.event).where(inbox.c.id.in_(shown))
+                # A press has no message of its own that could be deleted: it goes with its answer.
+                presses = select(inbox.c.event).where(inbox.c.id.in_(shown), inbox.c.event.contains("~"))
                 connection.execute(
-                    delete(lines).where(*said_in(key), or_(lines.c.message_id.in_(some), lines.c.message_id.in_(said)))
+                    delete(lines).where(
+                        *said_in(key),
+                        or_(
+                            lines.c.message_id.in_(some),
+                            lines.c.message_id.in_(said),
+                            lines.c.message_id.in_(presses),
+                        ),
+                    )
                 )
                 for offered in (shown, asked):  # nor does the answer offer anything any more
                     connection.execute(delete(files).where(files.c.kept, files.c.heard.in_(offered)))

@@ -5,7 +5,7 @@ its text is changed, its vector: whoever deletes lines, for whatever reason, nee
 """
 
 from array import array
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -15,9 +15,9 @@ from sqlalchemy.dialects.sqlite import insert as upsert
 
 from storage.offers import Offers
 from storage.records import Bill, Line
-from storage.tables import bills, lines, summaries, vectors
+from storage.tables import answers, bills, inbox, lines, summaries, vectors
 
-__all__ = ["Forgotten", "Memory", "Numbered"]
+__all__ = ["Forgotten", "KeptText", "Memory", "Numbered"]
 
 _Key = tuple[str, str, str]
 _LINE = (
@@ -51,6 +51,15 @@ class Forgotten:
     upto: int
     summary: str
     lines: tuple[Line, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class KeptText:
+    """The words in what a skill kept with its answer to the message `event`."""
+
+    event: str
+    at: datetime
+    text: str
 
 
 class Memory(Offers):
@@ -125,6 +134,25 @@ class Memory(Offers):
 
         return await self.database.read(work)
 
+    async def kept(self, key: _Key, limit: int) -> list[KeptText]:
+        """The newest `limit` things that skills kept with answers, oldest first: transcripts, files … Not what only
+        its asker could see.
+        """
+        statement = (
+            select(inbox.c.event, answers.c.at, answers.c.about)
+            .join(inbox, inbox.c.id == answers.c.heard)
+            .where(*_of(answers, key), answers.c.about.is_not(None), answers.c.question.not_like('%"private":true%'))
+            .order_by(answers.c.heard.desc())
+            .limit(limit)
+        )
+
+        def work(connection: Connection) -> list[KeptText]:
+            return [
+                KeptText(row.event, row.at, "\n".join(_strings(row.about))) for row in connection.execute(statement)
+            ][::-1]
+
+        return await self.database.read(work)
+
     async def vectors(self, numbers: Sequence[int], model: str) -> dict[int, "array[float]"]:
         """The vectors that a model made of these lines, as far as it has made them, by the number of the line."""
 
@@ -152,6 +180,15 @@ class Memory(Offers):
                     connection.execute(upsert(vectors).on_conflict_do_nothing(), rows)
 
         await self.database.write(work)
+
+
+def _strings(about: Any) -> Iterator[str]:
+    """Every text in a piece of JSON."""
+    if isinstance(about, str):
+        yield about
+    elif isinstance(about, dict | list):
+        for each in about.values() if isinstance(about, dict) else about:
+            yield from _strings(each)
 
 
 def summary_in(connection: Connection, key: _Key) -> tuple[int, str]:

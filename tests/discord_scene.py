@@ -37,6 +37,8 @@ class Listener:
     says: str = ""  # to who presses something
     chosen: dict[str, dict[str, Any]] = field(default_factory=dict)
     configured: list[tuple[Channel, Person, str, dict[str, Any], bool]] = field(default_factory=list)
+    forgotten: list[str] = field(default_factory=list)
+    moves: list[tuple[str, str, bool]] = field(default_factory=list)
     trouble: Exception | None = None
     again: int = 0
 
@@ -58,6 +60,16 @@ class Listener:
     async def pressed(self, press: Press) -> str:
         self.presses.append(press)
         return self.says
+
+    async def export(self, person: Person, channel: Channel) -> bytes:
+        return json.dumps({"platform": channel.platform, "person": person.id}).encode()
+
+    async def forget(self, person: Person, channel: Channel) -> int:
+        self.forgotten.append(person.id)
+        return 1
+
+    async def left(self, platform: str, tenant: str, *, back: bool = False) -> None:
+        self.moves.append((platform, tenant, back))
 
     async def choices(self, channel: Channel) -> dict[str, dict[str, Any]]:
         return self.chosen

@@ -47,6 +47,7 @@ class Paint(Skill[PaintSettings, PaintRequest]):
     """Paint a picture in one colour."""
 
     name = "paint"
+    menu = "Paint it"
     follows = True
 
     async def reply(self, turn: Turn[PaintSettings, PaintRequest]) -> Pieces:

@@ -168,7 +168,11 @@ class OnTeams(Platform):
 
     async def seen(self) -> list[Seen]:
         return [
-            Seen(shown.text, [(file.media_type, file.data) for file in shown.files], shown.states)
+            Seen(
+                shown.text,
+                [(file.media_type, file.data) for file in shown.files if "card" not in file.media_type],
+                shown.states,
+            )
             for shown in self.teams.answers(self.conversation)
         ]
 

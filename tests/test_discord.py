@@ -174,6 +174,14 @@ async def test_a_server_that_invites_the_bot_later_is_heard_at_once(scene: Scene
     assert (await scene.heard()).channel == place(lobby)
 
 
+async def test_it_is_told_where_the_bot_came_and_went(scene: Scene) -> None:
+    guild = scene.discord.guild("New Place")
+    await scene.discord.welcome(guild)
+    await scene.discord.dispatch("GUILD_DELETE", {"id": guild.id})
+    await scene.discord.until(lambda: len(scene.host.moves) == 2)
+    assert scene.host.moves == [("discord", guild.id, True), ("discord", guild.id, False)]
+
+
 @pytest.mark.parametrize("payload", sorted(PAYLOADS.glob("*.json")), ids=lambda path: path.stem)
 async def test_messages_are_understood_as_discord_really_writes_them(scene: Scene, payload: Path) -> None:
     names = {

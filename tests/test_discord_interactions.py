@@ -68,6 +68,7 @@ async def test_the_answer_takes_the_place_that_was_held_open_and_the_rest_follow
     assert [(post.id, post.content) for post in shown] == [(first, "One."), (second, "Two.")]
     assert interaction.original is shown[0]
     assert Flag.LOADING not in shown[0].flags
+    assert Flag.SUPPRESS_EMBEDS in shown[0].flags, "no preview of a link comes below"
     assert shown[1].reply_to is shown[0]
 
 
@@ -216,6 +217,25 @@ async def test_when_the_acknowledgement_is_lost_on_its_way_the_answer_is_not(sce
     assert [post.content for post in scene.discord.answers(scene.general)] == ["A fox."]
 
 
+async def test_an_acknowledgement_is_tried_again_while_there_is_time(scene: Scene) -> None:
+    scene.discord.fail("POST", r"/interactions/.*", 502)
+    scene.discord.fail("POST", r"/interactions/.*", 500, after=True)  # taken, but the bot is not told so
+    interaction, heard = await asked(scene)
+    assert interaction.response == {"type": 5}
+    await show(scene, heard, Reply("A fox."))
+    assert [post.content for post in scene.discord.answers(scene.general)] == ["A fox."]
+
+
+async def test_an_interaction_that_leaves_out_what_is_known_anyway_is_understood(scene: Scene) -> None:
+    interaction = Interaction(scene.general, scene.ada, 2, {"id": "1", "name": "draw", "type": 1, "options": []})
+    scene.discord.interactions[interaction.id] = interaction
+    payload = scene.discord.interaction_payload(interaction)
+    for key in ("channel", "attachment_size_limit", "entitlements", "context"):
+        del payload[key]
+    await scene.discord.dispatch("INTERACTION_CREATE", payload)
+    assert (await scene.heard()).channel == scene.channel
+
+
 async def test_an_answer_is_finished_by_the_next_process(discord: FakeDiscord) -> None:
     async with Scene(discord, *EVERY) as scene:
         await discord.until(lambda: discord.commands)
@@ -237,7 +257,8 @@ async def test_where_the_bot_may_not_write_its_commands_work(scene: Scene) -> No
     _, heard = await asked(scene)
     first = await show(scene, heard, Reply("A", running=True))
     await scene.adapter.edit(heard.channel, first, Reply("A fox."))
-    assert [post.content for post in scene.discord.answers(scene.general)] == ["A fox."]
+    await show(scene, heard, Reply("And its den."), "a1")
+    assert [post.content for post in scene.discord.answers(scene.general)] == ["A fox.", "And its den."]
 
 
 # Where the bot was only brought along
@@ -268,6 +289,17 @@ async def test_in_a_conversation_of_other_people_it_works_as_well(scene: Scene) 
     assert heard.channel == Channel("discord", friends.id, "", "group", "friends")
     await show(scene, heard, Reply("A fox."))
     assert [post.content for post in scene.discord.answers(friends)] == ["A fox."]
+
+
+async def test_between_two_other_people_it_works_as_well(scene: Scene) -> None:
+    theirs = scene.discord.dm(scene.bob)
+    theirs.of_others = True
+    await scene.discord.command(theirs, scene.ada, "draw", prompt="a fox")
+    heard = await scene.heard()
+    assert heard.channel.kind == "group"
+    await show(scene, heard, Reply("A fox."))
+    await show(scene, heard, Reply("And its den."), "a1")
+    assert [post.content for post in scene.discord.answers(theirs)] == ["A fox.", "And its den."]
 
 
 # Buttons

@@ -199,15 +199,6 @@ async def test_help_and_privacy_are_told_in_private(scene: Scene) -> None:
 
 
 async def test_people_get_what_is_kept_of_them_and_have_it_deleted(scene: Scene) -> None:
-    forgotten: list[str] = []
-
-    async def export(platform: str, person: str) -> dict[str, str]:
-        return {"platform": platform, "person": person}
-
-    async def erase(platform: str, person: str) -> None:
-        forgotten.append(person)
-
-    scene.host.export, scene.host.erase = export, erase  # type: ignore[attr-defined]
     mine = await screen(scene, scene.bob, "parley my-data")
     await scene.discord.press(mine, scene.bob, "Send me what you keep")
     await scene.discord.until(lambda: mine.files)
@@ -215,7 +206,7 @@ async def test_people_get_what_is_kept_of_them_and_have_it_deleted(scene: Scene)
     mine = await screen(scene, scene.bob, "parley my-data")
     await scene.discord.press(mine, scene.bob, "Delete it")
     await scene.discord.until(lambda: "cannot be undone" in mine.content)
-    assert forgotten == []
+    assert scene.host.forgotten == []
     await scene.discord.press(mine, scene.bob, "Yes, delete it")
     await scene.discord.until(lambda: mine.content == "It is deleted.")
-    assert forgotten == [scene.bob.id]
+    assert scene.host.forgotten == [scene.bob.id]

@@ -10,7 +10,7 @@ from bot.commands import commands_of
 from bot.config import Config, load_config
 from bot.conversation import Conversation
 from bot.discovery import find_skills
-from bot.dispatch import Dispatch
+from bot.dispatch import Dispatch, Load
 from bot.testing import ScriptedModel, models_of
 from storage import Store
 from tests.discord_scene import PNG, loopback, running
@@ -32,12 +32,13 @@ class Town:
         self.bob: User = discord.person("Bob")
 
     @contextlib.asynccontextmanager
-    async def bot(self) -> "AsyncIterator[Dispatch]":
+    async def bot(self, load: Load | None = None) -> "AsyncIterator[Dispatch]":
         """One process of it."""
         skills = {found.name: found.skill for found in find_skills() if found.skill}
         adapter = Discord(load_config(discord_token=self.discord.token, discord_api=self.discord.api), self.store)
         adapter.commands = commands_of(skills.values())
-        dispatch = Dispatch(self.store, Conversation(self.store, skills, models_of(self.model), {"discord": adapter}))
+        conversation = Conversation(self.store, skills, models_of(self.model), {"discord": adapter})
+        dispatch = Dispatch(self.store, conversation, load)
         async with running(adapter, dispatch):  # type: ignore[arg-type]
             await self.discord.online()
             await self.discord.until(lambda: self.discord.commands)
@@ -114,6 +115,18 @@ async def test_a_command_that_was_heard_by_a_process_that_ended_is_answered_by_t
         answer = await town.finished("Here I am.")
     assert answer is called.original
     assert answer.seen_by is town.ada
+
+
+async def test_where_too_much_is_asked_no_command_is_left_waiting(
+    discord: FakeDiscord, config: Config, store: Store
+) -> None:
+    town = Town(discord, store, ScriptedModel("Never said."))
+    async with town.bot(Load(of_person=0)):
+        for _ in range(3):
+            await discord.command(town.general, town.ada, "chat", text="Hello?")
+        await discord.until(
+            lambda: [post.content[:25] for post in discord.answers(town.general)] == ["There is more to answer t"] * 3
+        )
 
 
 async def test_a_picture_is_described_from_the_menu_of_its_message(

@@ -1,13 +1,17 @@
 """What an answer looks like on Discord, and what it may never do."""
 
+import json
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import aiohttp
 import pytest
 
-from bot.messages import Channel, Reply
+from bot.messages import Button, Channel, Reply
 from tests.discord_scene import Scene, adapter_for, loopback
 from tests.fakes.discord import FakeDiscord, Flag, Permission
+
+SCREENS = Path(__file__).parent / "payloads" / "discord" / "screens"
 
 
 @pytest.fixture
@@ -33,6 +37,22 @@ async def test_an_answer_is_a_reply_that_pings_nobody(scene: Scene) -> None:
     assert (answer.id, answer.content, answer.reply_to) == (sent, text, said)
     assert (answer.mentions, answer.mention_everyone) == ([], False)
     assert Flag.SUPPRESS_EMBEDS in answer.flags
+
+
+async def test_an_answer_is_what_a_reviewer_has_seen(scene: Scene) -> None:
+    """The whole call is in payloads/discord/screens/answer.json."""
+    buttons = (
+        Button("larger", "Larger"),
+        Button("regenerate", "Regenerate"),
+        Button("good", "👍"),
+        Button("bad", "👎"),
+    )
+    said = await scene.discord.say(scene.general, scene.ada, "draw a fox", mention_bot=True)
+    reply = Reply("A fox, as you wished.", footer="about 2 cents", buttons=buttons)
+    await scene.adapter.post(scene.channel, reply, answers=said.id, nonce="n1")
+    [call] = scene.discord.called("POST", r"/channels/\d+/messages")
+    kept = (SCREENS / "answer.json").read_text()
+    assert call.json == json.loads(kept.replace("{message}", said.id).replace("{channel}", scene.general.id))
 
 
 async def test_an_edit_pings_nobody_either(scene: Scene) -> None:

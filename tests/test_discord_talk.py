@@ -93,6 +93,29 @@ async def test_without_the_intent_it_is_said_who_could_let_the_bot_read(scene: S
     assert [line.text for line in said] == ["just between us"]
 
 
+async def test_it_is_said_how_to_show_the_bot_what_it_is_not_shown(scene: Scene) -> None:
+    secret = await scene.discord.say(scene.general, scene.bob, "the bot cannot read this")
+    await scene.discord.say(scene.general, scene.ada, "explain", mention_bot=True, reply_to=secret)
+    heard = await scene.heard()
+    sent = await scene.adapter.post(heard.channel, Reply("What", running=True), answers=heard.id, nonce="n1")
+    await scene.adapter.edit(heard.channel, sent, Reply("What should I explain?"))
+    await scene.adapter.post(heard.channel, Reply("Tell me."), answers=heard.id, nonce="n2")
+    first, second = scene.discord.answers(scene.general)
+    assert first.content == (
+        "What should I explain?\n"
+        "-# I am not shown the message you replied to. Open its menu, choose Apps, and let me have it there."
+    )
+    assert second.content == "Tell me."
+
+
+async def test_whoever_mentions_the_bots_role_is_told_to_mention_the_bot(scene: Scene) -> None:
+    await scene.discord.say(scene.general, scene.ada, f"{scene.discord.bot_role(scene.guild).mention} are you there?")
+    heard = await scene.heard()
+    await scene.adapter.post(heard.channel, Reply("Yes?"), answers=heard.id, nonce="n1")
+    [answer] = scene.discord.answers(scene.general)
+    assert answer.content == "Yes?\n-# I am not shown what you wrote: mention me, not my role."
+
+
 # Chains of replies
 
 

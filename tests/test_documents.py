@@ -207,3 +207,28 @@ async def test_a_reply_to_an_answer_goes_on_about_its_file_also_when_it_is_out_o
     *_, before, last = [prompts for prompts in room.model.asked if "You are Parley" in prompts[0].text]
     assert "The meeting is at noon" not in str(before)
     assert str(last).count("The meeting is at noon") == 1
+
+
+async def test_of_a_long_file_what_fits_the_question_is_read_also_by_the_next_question(room: Room) -> None:
+    room.model.says = ["I see."]
+    chapters = [f"Chapter {n}. " + "Nothing of note happened. " * 120 for n in range(60)]
+    chapters[41] += "The treasure was buried under the oak. "
+    chapters[55] += "The parrot was called Polly. "
+    book = Attachment("book.txt", "text/plain", "\n\n".join(chapters).encode())
+    message = room.adapter.message("Where is the treasure buried?", attachments=[book])
+    await room.hear(message)
+    asked = room.model.asked[0][-1].text
+    assert "Chapter 0." in asked
+    assert "buried under the oak" in asked
+    assert "Polly" not in asked
+    (answer,) = room.adapter.answers_to(message)
+    assert answer.footer.startswith("I read what fits the question, ")
+    assert answer.footer.endswith(" characters, of book.txt")
+    await room.ask("What was the parrot called?", quote=Quote(next(iter(room.adapter.shown))))
+    assert "Polly" in room.model.asked[1][-1].text
+
+
+async def test_a_recording_among_files_is_not_passed_over_in_silence(room: Room) -> None:
+    voice = Attachment("voice.ogg", "audio/ogg", b"OggS")
+    answer = await room.ask("What are these?", attachments=[NOTES, voice])
+    assert answer.footer == "not looked at or listened to: voice.ogg"

@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from bot import Keep, Pieces, Skill, Turn
+from bot.config import Config
 from bot.errors import UserError
 from bot.messages import Attachment, Channel, Message, Person, Quote, Said
 from bot.models import Usage
@@ -97,7 +99,7 @@ class TestCatchingUp:
         assert "We meet on Monday." in asked(room)
 
     async def test_what_a_moderator_has_to_allow_is_said(self, room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
-        async def earlier(channel: Channel, limit: int, since: datetime | None) -> None:
+        async def earlier(channel: Channel, limit: int, since: datetime | None, person: Person) -> None:
             raise UserError("Let me read the history of this channel.")
 
         monkeypatch.setattr(room.adapter, "earlier", earlier)
@@ -135,6 +137,25 @@ class TestSearching:
         assert "lies under the oak" in (await room.ask("search treasure")).text
         assert (await room.ask("search bus")).text.startswith("- **me**")
         assert "Eve" in (await room.ask("search zebras")).text
+
+    async def test_a_transcript_that_was_kept_is_searched_but_not_what_one_person_alone_saw(
+        self, config: Config, store: Store
+    ) -> None:
+        class Clerk(Skill):
+            """Write down."""
+
+            name = "clerk"
+
+            async def reply(self, turn: Turn) -> Pieces:
+                yield "Written down."
+                yield Keep({"lines": [[0.0, 2.0, f"The {turn.message.text.split()[-1]} sings at dawn."]]})
+
+        async with Room(config, store) as plain, plain.again(skills=plain.skills | {"clerk": Clerk()}) as room:
+            await room.ask("clerk nightingale")
+            await room.hear(replace(room.adapter.message("clerk blackbird"), private=True))
+            answer = await room.ask("search sings at dawn")
+            assert "The nightingale sings at dawn." in answer.text
+            assert "blackbird" not in answer.text
 
     async def test_what_means_the_same_is_found_and_no_line_is_read_twice(self, room: Room, store: Store) -> None:
         class Meanings(ScriptedModel):

@@ -419,3 +419,9 @@ async def test_a_long_conversation_can_be_followed_back(page: Page, server: Page
     await page.goto(server.adapter.link(first.question.channel, first.question.id))
     await page.reload()
     await expect(page.locator("article.found .body")).to_have_text("Question 0")
+    # And a link to one in an answer, in the same window.
+    last = Answering(server.adapter, first.question)
+    await last.finish(f"You heard it here: {server.adapter.link(first.question.channel, again.id)}")
+    await page.get_by_role("link", name="that message").click()
+    await expect(page.locator("article.found .body")).to_have_text("Answer 39 again")
+    assert len(page.context.pages) == 1

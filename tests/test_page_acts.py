@@ -70,7 +70,8 @@ async def test_thumbs_stay_down_and_are_thanked_for(page: Page, bot: PageBot) ->
     bad = answer.get_by_role("button", name="A bad answer")
     await good.click()
     await expect(good).to_have_attribute("aria-pressed", "true")
-    await expect(answer.get_by_role("status")).to_have_text("Thank you for telling me.")
+    await expect(answer.locator(".remark")).to_have_text("Thank you for telling me.")
+    await expect(page.locator("[aria-live]")).to_have_text("Thank you for telling me.")
     await bad.click()
     await expect(bad).to_have_attribute("aria-pressed", "true")
     await expect(good).to_have_attribute("aria-pressed", "false")
@@ -109,7 +110,7 @@ async def test_an_answer_that_is_too_old_for_its_buttons_says_so(page: Page, bot
     answer = await say(page, "paint teal")
     await bot.dispatch.deleted(bot.adapter_channel(page.url), [await bot.question_of(page.url)])
     await answer.get_by_role("button", name="Variations").click()
-    await expect(answer.get_by_role("status")).to_contain_text("too old for its buttons")
+    await expect(answer.locator(".remark")).to_contain_text("too old for its buttons")
     await expect(page.locator(".typing")).to_be_hidden()
     await expect(page.locator("article")).to_have_count(2)
 
@@ -197,6 +198,28 @@ async def test_a_command_can_be_put_away_again(page: Page, bot: PageBot) -> None
     await expect(page.get_by_role("textbox", name="Message")).to_have_value("/p")
 
 
+async def test_a_message_has_a_menu_of_what_works_on_it(page: Page, bot: PageBot) -> None:
+    first = await say(page, "paint teal")
+    await page.get_by_role("textbox", name="Message").fill("half a thou")
+    await first.get_by_role("button", name="More to do with this").press("Enter")
+    menu = page.get_by_role("menu", name="More to do with this")
+    await expect(menu.get_by_role("menuitem")).to_have_text(["Ask about this", "Paint it"])
+    await expect(menu.get_by_role("menuitem", name="Ask about this")).to_be_focused()
+    await page.keyboard.press("Escape")
+    await expect(menu).to_be_hidden()
+    await expect(first.get_by_role("button", name="More to do with this")).to_be_focused()
+    await page.keyboard.press("Enter")
+    await page.keyboard.press("ArrowUp")
+    await page.keyboard.press("Enter")
+    await expect(page.locator("article.assistant")).to_have_count(2)
+    answer = await answered(page)
+    await expect(answer.locator(".body")).to_have_text("Here it is in navy, which was teal. I looked at 1.")
+    asked = page.locator("article.user").last
+    await expect(asked.locator(".body")).to_have_text("/paint")
+    await expect(asked.locator(".quote")).to_contain_text("Here it is in teal")
+    await expect(page.get_by_role("textbox", name="Message")).to_have_value("half a thou")
+
+
 async def test_settings_are_made_for_one_conversation_or_for_all(page: Page, bot: PageBot) -> None:
     await say(page, "paint teal")
     await page.get_by_role("button", name="Settings").click()
@@ -256,7 +279,7 @@ async def test_all_this_can_be_read_and_has_names_by_day_by_night_and_on_a_phone
             answer = await say(page, "Hello")
             await answer.hover()
             await answer.get_by_role("button", name="A bad answer").click()
-            await expect(answer.get_by_role("status")).to_be_visible()
+            await expect(answer.locator(".remark")).to_be_visible()
             await answer.get_by_role("button", name="Reply to this").click()
             wrong += [*await faint(page), *await nameless(page), *await sideways(page)]
             if look["color_scheme"] == "dark":

@@ -149,3 +149,33 @@ async def test_a_button_can_be_pressed_in_the_moment_it_is_seen(config: Config, 
         assert last(room).buttons[0].action == "regenerate"
         assert await press(room, question, "regenerate") == ""
         assert [reply.text for reply in room.adapter.answers_to(question)] == ["Second."]
+
+
+class Slow(Skill[Settings, CountRequest]):
+    """Take long."""
+
+    name = "slow"
+
+    def __init__(self) -> None:
+        self.begun = asyncio.Event()
+
+    async def reply(self, turn: Turn[Settings, CountRequest]) -> Pieces:
+        if turn.message.reply_to:
+            self.begun.set()
+            await asyncio.sleep(600)
+        yield "Done"
+        yield Button("more", "More")
+
+
+async def test_what_a_button_began_ends_when_the_answer_it_stood_below_is_deleted(config: Config, store: Store) -> None:
+    slow = Slow()
+    async with await with_buttons(config, store, slow=slow) as room:
+        question = room.adapter.message("slow")
+        await room.hear(question)
+        shown = next(iter(room.adapter.shown))
+        await room.dispatch.pressed(Press("p", question.channel, BOB, shown, "more", datetime.now(UTC)))
+        await slow.begun.wait()
+        await room.dispatch.deleted(question.channel, [question.id, shown])
+        await room.dispatch.idle()
+        assert len(room.adapter.shown) == 1
+        assert await store.history(question.channel.key, 10) == []

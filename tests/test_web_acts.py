@@ -248,3 +248,17 @@ def test_a_form_reads_back_what_it_can_hold_and_tells_whose_mistake_each_is() ->
         "words": "Please say what “words” should be: What to say.",
         "": "There is no option “none” here.",
     }
+
+
+async def test_nothing_is_left_of_a_deleted_conversation_not_even_what_was_pressed_in_it(owner: Visitor) -> None:
+    bot = owner.server
+    assert isinstance(bot, PageBot)
+    await owner.say("paint teal", room=ROOM)
+    await bot.dispatch.idle()
+    await press(owner, message=(await owner.messages(ROOM))[-1]["id"], action="again")
+    await bot.dispatch.idle()
+    key = ("web", "", ROOM)
+    assert [line.text for line in await bot.store.history(key, 10)][2] == "[pressed] orange"
+    async with owner.http.delete(f"/api/rooms/{ROOM}") as response:
+        assert response.status == 200
+    assert await bot.store.history(key, 10) == []

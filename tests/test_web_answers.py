@@ -272,9 +272,9 @@ async def test_a_very_long_answer_does_not_hold_up_the_others(someone: Visitor) 
         async def watch() -> None:
             nonlocal worst
             while True:
-                before = time.monotonic()
+                before = time.thread_time()  # of the event loop alone, however busy the machine is
                 await asyncio.sleep(0.005)
-                worst = max(worst, time.monotonic() - before)
+                worst = max(worst, time.thread_time() - before)
 
         watching = asyncio.create_task(watch())
         for end in range(1000, len(text), 1000):
@@ -283,7 +283,7 @@ async def test_a_very_long_answer_does_not_hold_up_the_others(someone: Visitor) 
         watching.cancel()
         await page.until(lambda event: event["kind"] == "edit" and not event["running"])
         assert "".join(page.blocks[answering.id]).count("<strong>") == 2500
-        assert worst < 0.5
+        assert worst < 0.3
         assert len(page.events) < 60  # most steps of it were not worth drawing
 
 

@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from bot.adapters.web.rendering import Rendered, grow, render
@@ -139,6 +139,7 @@ FRAGMENTS = st.sampled_from(
 
 
 @example(fragments=["- item\n", "*", "# Heading\n"], step=1)
+@settings(deadline=None)  # a busy machine is no mistake
 @given(st.lists(FRAGMENTS, max_size=30), st.integers(1, 9))
 def test_an_answer_looks_the_same_however_it_grew(fragments: list[str], step: int) -> None:
     text = "".join(fragments)

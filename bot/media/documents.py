@@ -1,5 +1,6 @@
 """The text of documents: what people attach that is neither a picture nor a sound."""
 
+import hashlib
 from dataclasses import dataclass
 from typing import Any
 
@@ -7,9 +8,10 @@ from bot.markup import clean
 from bot.media.apart import TooLarge, apart
 from bot.messages import Attachment
 
-__all__ = ["MOST_CHARACTERS", "Document", "is_document", "read_document"]
+__all__ = ["LONGEST", "MOST_CHARACTERS", "Document", "is_document", "read_document"]
 
-MOST_CHARACTERS = 48_000  # about 12,000 tokens
+LONGEST = 300_000  # characters of a document that are read at all
+MOST_CHARACTERS = 48_000  # of it that are shown to a model at once: about 12,000 tokens
 _MOST_BYTES = 25 * 1024 * 1024
 _MOST_TEXT = 4 * 1024 * 1024  # bytes of a file that is text from end to end
 _LIMITS: dict[str, Any] = {
@@ -25,7 +27,7 @@ _LIMITS: dict[str, Any] = {
 @dataclass(frozen=True, slots=True)
 class Document:
     """What a file says. `limit` says in a sentence how much of it was read, where that is not all; `trouble` why
-    nothing was, and what to do about it.
+    nothing was, and what to do about it. `mark` is the same for the same text; `characters` are all that there are.
     """
 
     name: str
@@ -33,6 +35,8 @@ class Document:
     text: str = ""
     limit: str = ""
     trouble: str = ""
+    mark: str = ""
+    characters: int = 0
 
 
 def is_document(attachment: Attachment) -> bool:
@@ -56,4 +60,8 @@ async def read_document(attachment: Attachment, most_characters: int = MOST_CHAR
         limit = f"I read the first {facts['read']:,} of {of} of {attachment.name}"
         if facts["read"] >= facts["of"]:  # of pages, the last one not to its end
             limit = f"I read the first {most_characters:,} characters of {attachment.name}"
-    return Document(attachment.name, facts["kind"], clean(text.decode("utf-8", "replace")), limit)
+    mark = hashlib.sha256(text).hexdigest()[:12]
+    characters = facts["of"] if facts["unit"] == "characters" else 0
+    return Document(
+        attachment.name, facts["kind"], clean(text.decode("utf-8", "replace")), limit, mark=mark, characters=characters
+    )

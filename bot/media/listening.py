@@ -79,7 +79,7 @@ async def _listen(data: bytes, most_seconds: float) -> Recording:
     said, sounds = await apart(
         "split sound",
         data,
-        wall=60.0 + most_seconds / 20,
+        wall=120.0 + most_seconds / 10,
         thing="sound",
         memory=512 * 1024 * 1024,
         processor=round(20 + most_seconds / 60),

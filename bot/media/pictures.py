@@ -11,7 +11,7 @@ from bot.messages import Attachment
 __all__ = ["Barcode", "Look", "PictureFacts", "fit_picture", "look_at", "picture_facts", "shrink_picture"]
 
 _MOST_BYTES = 10 * 1024 * 1024
-_READ_HERE = ("image/png", "image/jpeg", "image/webp", "image/gif", "image/bmp", "image/tiff", "image/avif")
+_READ_HERE = tuple(f"image/{kind}" for kind in ("png", "jpeg", "webp", "gif", "bmp", "tiff", "avif", "heic"))
 _HOW_TO = {
     "svg": "It is a drawing made of lines: please export it as PNG, JPEG, WebP or GIF, or send me a screenshot of it.",
     "psd": "Please export it from your editor as PNG, JPEG, WebP or GIF.",

@@ -9,13 +9,13 @@ import contextlib
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import structlog
 
 from bot.messages import Attachment
 from bot.models.bodies import chat_body, clean, messages_of
-from bot.models.connection import Connection, Key
+from bot.models.connection import Connection, Key, Reply
 from bot.models.drawing import draw
 from bot.models.errors import BadReply, Empty, ModelError, Refused, Truncated, Unavailable
 from bot.models.faults import server_fault
@@ -42,9 +42,6 @@ from bot.models.speech import ask_for_transcript, read_transcript, ready_sound
 from bot.models.stream import Answer, MidStreamError
 from bot.models.voice import speak
 from bot.models.wire import BrokenOff, OtherRoad, Wire
-
-if TYPE_CHECKING:
-    from httpx2 import Response
 
 __all__ = ["Compatible"]
 
@@ -100,6 +97,14 @@ class Compatible(Provider):
             self._listed = ()
         except OSError as error:
             log.warning("model server does not answer yet", provider=self.name, reason=type(error).__name__)
+
+    async def look(self) -> str:
+        try:
+            await self.offers(_LIST_SECONDS)
+        except ValueError as error:  # it answers; that it has no list is no fault
+            refused = str(error) in ("status 401", "status 403")
+            return f"it refuses the key ({error})" if refused else ""
+        return ""
 
     async def offers(self, seconds: float) -> tuple[Listed, ...]:
         """The server's list of models as it is now. Raises as `list_models` does."""
@@ -182,7 +187,7 @@ class Compatible(Provider):
         max_tokens: int | None,
         tools: Sequence[Tool],
         until: float,
-    ) -> "tuple[Growing, Response, float]":
+    ) -> tuple[Growing, Reply, float]:
         """Ask, on the road that this model wants; the answer to fill, where it comes from, and when it is due."""
         effort = effort_for(model) if self.profile.sends_effort else None
         wire, first = self._wire, self.profile.first

@@ -6,7 +6,7 @@ import math
 from base64 import b64decode
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import orjson
 import structlog
@@ -14,6 +14,7 @@ import structlog
 from bot.media import extension, fit_picture, sniff
 from bot.messages import Attachment
 from bot.models.bodies import clean
+from bot.models.connection import Reply
 from bot.models.errors import BadReply, NotConfigured, Refused, Unavailable
 from bot.models.faults import server_fault
 from bot.models.fetch import fetch_picture
@@ -21,9 +22,6 @@ from bot.models.profiles import Profile, picture_family
 from bot.models.provider import Usage
 from bot.models.stream import EventLines
 from bot.models.wire import BrokenOff, Files, Wire, next_block
-
-if TYPE_CHECKING:
-    from httpx2 import Response
 
 __all__ = ["checked_picture", "draw", "image_body"]
 
@@ -158,7 +156,7 @@ async def _ask(
 
 
 async def _read_stream(
-    wire: Wire, response: "Response", body: dict[str, Any], until: float, preview: Callable[[Attachment], None]
+    wire: Wire, response: Reply, body: dict[str, Any], until: float, preview: Callable[[Attachment], None]
 ) -> tuple[list[Any], Any]:
     lines, blocks = EventLines(_MOST_EVENT), response.aiter_bytes()
     try:

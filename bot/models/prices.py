@@ -160,13 +160,16 @@ def likely_usage(
     quality: str = "",
     edits: int = 0,
     detail: Detail = "auto",
+    read: int | None = None,
 ) -> Usage:
-    """What a call will use at most, as far as can be said before it."""
+    """What a call will use at most, as far as can be said before it. `read` are the tokens of the prompts, where they
+    have been counted already.
+    """
     match role:
         case "chat" | "vision":
             offered = sum(len(tool.name) + len(tool.help) + len(str(tool.schema)) for tool in tools) // 4
             fine = sum(len(prompt.pictures) for prompt in prompts) * _FINE_TOKENS if detail == "high" else 0
-            read = estimate_tokens(prompts) + offered + fine
+            read = (estimate_tokens(prompts) if read is None else read) + offered + fine
             return Usage("", "", role, read, max_tokens or _LONG_ANSWER, estimated=True)
         case "speech":
             return Usage("", "", role, seconds=seconds, estimated=True)

@@ -141,6 +141,10 @@ class Provider(ABC):
         """The model this provider uses for a role when nobody named one; `""` where it has none."""
         return ""
 
+    async def look(self) -> str:
+        """Why it does not answer just now; empty when it does. Costs nothing; raises `OSError` when nobody is there."""
+        return ""
+
     def cost(self, usage: Usage) -> int | None:
         """What this use of one of its models costs, in micro-dollars; `None` where it does, but nobody knows how much.
 
@@ -207,7 +211,9 @@ class Provider(ABC):
 
 def estimate_tokens(prompts: Iterable[Prompt]) -> int:
     """About how many tokens these are. Bytes of UTF-8 over four is near enough for every script and tokenizer."""
-    return sum(
-        len(prompt.text.encode("utf-8", "replace")) // 4 + _BETWEEN_TOKENS + _PICTURE_TOKENS * len(prompt.pictures)
-        for prompt in prompts
-    )
+    tokens = 0
+    for prompt in prompts:
+        text = prompt.text
+        size = len(text) if text.isascii() else len(text.encode("utf-8", "replace"))
+        tokens += size // 4 + _BETWEEN_TOKENS + _PICTURE_TOKENS * len(prompt.pictures)
+    return tokens

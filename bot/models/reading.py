@@ -3,16 +3,13 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncGenerator
-from typing import TYPE_CHECKING
 
 import orjson
 
+from bot.models.connection import Reply
 from bot.models.responses import ResponsesAnswer
 from bot.models.stream import Answer, EventLines, MidStreamError
 from bot.models.wire import BrokenOff, next_block, read_whole
-
-if TYPE_CHECKING:
-    from httpx2 import Response
 
 __all__ = ["Growing", "read_texts"]
 
@@ -24,7 +21,7 @@ _TO_DRAIN = 0.1  # seconds to read to the end, so that the connection can be use
 
 
 async def read_texts(
-    response: "Response", answer: Growing, *, due: float, gap: float, until: float
+    response: Reply, answer: Growing, *, due: float, gap: float, until: float
 ) -> AsyncGenerator[str, None]:
     """Pieces of text as they come; `answer` knows the rest.
 
@@ -78,7 +75,7 @@ def _take(answer: Growing, lines: EventLines, block: bytes | None) -> tuple[str,
     return text, moved, None
 
 
-async def _unstreamed(response: "Response", answer: Growing, until: float) -> str:
+async def _unstreamed(response: Reply, answer: Growing, until: float) -> str:
     chunk = orjson.loads(await read_whole(response, until, _MOST_JSON))
     if not isinstance(chunk, dict):
         raise ValueError("not an object")

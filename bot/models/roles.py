@@ -139,7 +139,7 @@ class Models:
 
     async def know_prices(self) -> None:
         """Load what prices are looked up in, in a thread. Quick when that is done."""
-        if self._prices is not None:
+        if self._prices is not None and not all(provider.free for provider in self.providers):
             await self._prices.load()
 
     def for_turn(

@@ -203,18 +203,18 @@ class TurnModels:
     ) -> AsyncGenerator[str | ToolCall, None]:
         role: Role = "vision" if any(prompt.pictures for prompt in prompts) else "chat"
         attempts = Attempts(role, self._models, self._chosen, self._waiting)
-        await self._leave(
-            likely_usage(
-                role, prompts=prompts, tools=tools, max_tokens=max_tokens or self._longest(role), detail=detail
-            )
-        )
+        read = estimate_tokens(prompts)  # once: a conversation may be long
+        most = max_tokens or self._longest(role)
+        await self._leave(likely_usage(role, prompts=prompts, tools=tools, max_tokens=most, detail=detail, read=read))
         shortened = False
         while True:
             said = False
             try:
                 provider, model = await attempts.current()
                 self._notice(provider)
-                async with aclosing(self._metered(provider, model, prompts, role, max_tokens, tools, detail)) as pieces:
+                async with aclosing(
+                    self._metered(provider, model, prompts, read, role, max_tokens, tools, detail)
+                ) as pieces:
                     async for piece in pieces:
                         said = True
                         yield piece
@@ -224,7 +224,7 @@ class TurnModels:
                 fewer = shorter(prompts) if isinstance(error, TooLong) and not shortened else prompts
                 if len(fewer) < len(prompts):
                     log.info("prompt shortened", left_out=len(prompts) - len(fewer))
-                    prompts, shortened = fewer, True
+                    prompts, read, shortened = fewer, estimate_tokens(fewer), True
                     continue
                 await attempts.after(error)
             else:
@@ -235,6 +235,7 @@ class TurnModels:
         provider: Provider,
         model: str,
         prompts: Sequence[Prompt],
+        read: int,
         role: Role,
         max_tokens: int | None,
         tools: Sequence[Tool],
@@ -250,9 +251,7 @@ class TurnModels:
                         self._note(provider, piece)
                         told = True
                         if not (piece.estimated or tools or role == "vision"):  # these are counted in other ways
-                            self._models.tokens.learn(
-                                provider.name, model, estimate_tokens(prompts), piece.input_tokens
-                            )
+                            self._models.tokens.learn(provider.name, model, read, piece.input_tokens)
                     else:
                         size += len(piece.encode("utf-8", "replace")) if isinstance(piece, str) else 1
                         yield piece
@@ -261,7 +260,7 @@ class TurnModels:
             raise
         finally:
             if answered and not told:
-                tokens = self._models.tokens.count(provider.name, model, estimate_tokens(prompts))
+                tokens = self._models.tokens.count(provider.name, model, read)
                 self._note(provider, Usage(provider.name, model, role, tokens, -(-size // 4), estimated=True))
 
     async def _once(

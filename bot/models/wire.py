@@ -3,7 +3,7 @@
 import asyncio
 import random
 import re
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
 
@@ -11,7 +11,7 @@ import orjson
 import structlog
 
 from bot.models.breaker import Breaker
-from bot.models.connection import Connection, Key
+from bot.models.connection import Connection, Key, Reply, Sender
 from bot.models.errors import BadReply, ModelError, NotConfigured, Unavailable
 from bot.models.faults import Fault, connection_fault, server_fault
 from bot.models.profiles import Profile
@@ -19,7 +19,6 @@ from bot.models.provider import Role
 from bot.models.quirks import Quirks
 
 if TYPE_CHECKING:
-    from httpx2 import Response
     from openai import AsyncOpenAI
 
 __all__ = ["BrokenOff", "OtherRoad", "Wire", "next_block", "read_whole"]
@@ -30,6 +29,7 @@ log = structlog.get_logger(__name__)
 
 _PAUSES = (0.4, 0.9)  # seconds before the first and the second further attempt, more or less
 _MOST_LESSONS = 4
+_MOST_ERROR = 256 * 1024  # bytes
 _DEPLOYED = (  # what belongs to one model in Azure's classic interface
     "/chat/completions",
     "/embeddings",
@@ -51,6 +51,7 @@ class Wire:
         self._key = key
         self._connection = connection
         self._client: AsyncOpenAI | None = None
+        self._sender: Sender | None = None
         self._quirks: dict[str, Quirks] = {}
         self._alerted = float("-inf")
         parts = urlsplit(profile.base_url)
@@ -59,6 +60,7 @@ class Wire:
     async def open(self) -> "AsyncOpenAI":
         if self._client is None:
             self._client = await self._connection.client(self.profile, self._key)
+            self._sender = self._connection.sender(self._client, self.profile, self._key)
         return self._client
 
     async def post(
@@ -71,7 +73,7 @@ class Wire:
         until: float,
         retries: int = 2,
         files: Files = (),
-    ) -> "tuple[Response, float]":
+    ) -> tuple[Reply, float]:
         """Post `body`, as JSON or with `files` as a form.
 
         Every attempt may take `first` seconds to its headers, all together until the loop's time `until`. Returns the
@@ -114,28 +116,19 @@ class Wire:
         role: Role,
         due: float,
         files: Files,
-    ) -> "Response | Fault":
-        import httpx2
-        from openai import APIConnectionError, APIStatusError, AsyncStream, OpenAIError
+    ) -> Reply | Fault:
+        from openai import APIConnectionError, APIStatusError, OpenAIError
 
         client = await self.open()
-        if self.profile.api_version and path in _DEPLOYED:  # the library would do it for bodies that it writes itself
-            path = f"/deployments/{quote(str(body['model']), safe='')}{path}"
-        request: dict[str, Any] = {"content": orjson.dumps(body)}
-        if files:
-            fields = {key: _field(value) for key, value in body.items()}
-            request = {
-                "body": fields,
-                "files": list(files),
-                "options": {"headers": {"Content-Type": "multipart/form-data"}},
-            }
         try:
             async with asyncio.timeout_at(due) as waiting:
-                answer: Any = await client.post(
-                    path, cast_to=httpx2.Response, stream=True, stream_cls=AsyncStream[object], **request
-                )
-                response: Response = answer
-                return response
+                if self._sender and not files:
+                    response = await self._sender.post(path, orjson.dumps(body))
+                    if response.status_code == 200:
+                        return response
+                    told, headers = await _error_of(response, due)
+                    return server_fault(self.profile, model, role, response.status_code, told, headers)
+                return await self._post(client, path, body, files)
         except TimeoutError as error:
             if waiting.expired():
                 return Fault(Unavailable(self.profile.spoken), code="no answer in time")
@@ -151,6 +144,26 @@ class Wire:
         except _wire_errors() as error:
             return connection_fault(self.profile, error)
 
+    async def _post(self, client: "AsyncOpenAI", path: str, body: dict[str, Any], files: Files) -> Reply:
+        """By way of the library: forms, tokens that have to be asked for, Azure's classic interface."""
+        import httpx2
+        from openai import AsyncStream
+
+        if self.profile.api_version and path in _DEPLOYED:  # the library would do it for bodies that it writes itself
+            path = f"/deployments/{quote(str(body['model']), safe='')}{path}"
+        request: dict[str, Any] = {"content": orjson.dumps(body)}
+        if files:
+            request = {
+                "body": {key: _field(value) for key, value in body.items()},
+                "files": list(files),
+                "options": {"headers": {"Content-Type": "multipart/form-data"}},
+            }
+        answer: Any = await client.post(
+            path, cast_to=httpx2.Response, stream=True, stream_cls=AsyncStream[object], **request
+        )
+        response: Reply = answer
+        return response
+
     async def ask(
         self,
         path: str,
@@ -161,7 +174,7 @@ class Wire:
         most: int,
         retries: int = 2,
         files: Files = (),
-    ) -> "tuple[bytes, Response]":
+    ) -> tuple[bytes, Reply]:
         """Post, and read the whole answer of at most `most` bytes, all within `seconds`. Raises a `ModelError`."""
         until = asyncio.get_running_loop().time() + seconds
         response, _ = await self.post(path, body, role=role, first=seconds, until=until, retries=retries, files=files)
@@ -194,7 +207,7 @@ class Wire:
             raise server_fault(self.profile, model, role, 0, answer).error
         return answer
 
-    async def whole(self, response: "Response", until: float, most: int) -> bytes:
+    async def whole(self, response: Reply, until: float, most: int) -> bytes:
         """The body of a response, which is closed then. Raises a `ModelError`."""
         try:
             return await read_whole(response, until, most)
@@ -270,7 +283,7 @@ async def next_block(blocks: AsyncIterator[bytes], until: float) -> bytes | None
         raise BrokenOff(type(error).__name__) from error
 
 
-async def read_whole(response: "Response", until: float, most: int) -> bytes:
+async def read_whole(response: Reply, until: float, most: int) -> bytes:
     """The body of a response that is not a stream. Raises as `next_block` does, and `ValueError` above `most` bytes."""
     blocks = response.aiter_bytes()
     body = bytearray()
@@ -279,6 +292,20 @@ async def read_whole(response: "Response", until: float, most: int) -> bytes:
         if len(body) > most:
             raise ValueError("too long")
     return bytes(body)
+
+
+async def _error_of(response: Reply, until: float) -> tuple[Any, Mapping[str, str]]:
+    """What a server says with an error status, read as JSON where it is such, and the headers."""
+    try:
+        body = await read_whole(response, until, _MOST_ERROR)
+    except (ValueError, BrokenOff):
+        body = b""
+    finally:
+        await response.aclose()
+    try:
+        return orjson.loads(body), response.headers
+    except ValueError:
+        return body.decode("utf-8", "replace"), response.headers
 
 
 def _field(value: Any) -> Any:

@@ -54,11 +54,14 @@ class Discord(Adapter):
 
     @property
     def greeting(self) -> str:
-        return "on: mention the bot in a channel, reply to it, or write to it directly"
+        return "on: mention the bot in a channel, reply to it, write to it directly, or type /"
 
     @property
     def trouble(self) -> str:
         return self._connection.trouble
+
+    def facts(self) -> dict[str, float]:
+        return self._connection.facts()
 
     def limits(self, channel: Channel) -> Limits:
         return Limits(

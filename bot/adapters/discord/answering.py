@@ -17,6 +17,7 @@ from bot.adapters.discord import showing, through, voice
 from bot.adapters.discord.connection import Connection
 from bot.adapters.discord.desk import Desk
 from bot.adapters.discord.tokens import Opened
+from bot.markup import length
 from bot.messages import Attachment, Channel, Reply
 from bot.translations import translate
 
@@ -28,6 +29,7 @@ MUTED = "🔇"  # put below a question that can be answered nowhere
 NOT_THERE = "I may not write in {channel}, so you find my answer here."
 _NOT_SPOKEN = frozenset({50013, 50160, 40005, 50035})  # a voice message that Discord does not take
 _MOST_MOVED = 500
+_CHARACTERS = 2000
 
 
 class Answering:
@@ -41,8 +43,16 @@ class Answering:
 
     async def post(self, channel: Channel, reply: Reply, answers: str, nonce: str) -> str:
         """Show a new message and return its id. Raises `Gone` or `PostFailed`."""
-        sound, reply = self._apart(channel, reply)
-        message_id = await self._post(channel, reply, answers, nonce)
+        sentence = self._desk.remarks.pop(answers, "")  # it is said once, below the first message
+        sound, reply = self._apart(channel, self._remarked(channel, reply, sentence))
+        try:
+            message_id = await self._post(channel, reply, answers, nonce)
+        except BaseException:
+            if sentence:
+                self._desk.remark(answers, sentence)
+            raise
+        if sentence:
+            self._desk.remark(message_id, sentence)
         if sound is not None:
             await self._speak(channel, message_id, reply, sound)
         return message_id
@@ -64,23 +74,34 @@ class Answering:
         return message_id
 
     async def _opened(self, channel: Channel, opened: Opened, reply: Reply, nonce: str) -> str:
-        if self._tokens.alive(opened) and (opened.first or opened.alone):
-            show = through.edit_original if opened.first else through.follow_up
+        if (opened.first or opened.alone) and (shown := await self._through(channel, opened, reply)):
+            return shown
+        if not opened.alone:
             try:
-                message_id = await self._connection.persist(
-                    channel, lambda client: show(client, opened, reply), through_token=True
-                )
-            except through.Closed:
-                self._tokens.end(opened)
-            else:
-                opened.original = opened.original or (message_id if opened.first else "")
-                return message_id
-        if opened.alone:
-            return await self._in_private(opened.person, reply, nonce, opened.locale)
-        return await self._in_channel(channel, reply, opened.original, nonce, opened.locale)
+                return await self._in_channel(channel, reply, opened.original, nonce, opened.locale)
+            except Gone:  # the bot may not write there itself
+                if shown := await self._through(channel, opened, reply):
+                    return shown
+        return await self._in_private(opened.person, reply, nonce, opened.locale)
+
+    async def _through(self, channel: Channel, opened: Opened, reply: Reply) -> str:
+        """Show it through the token, and return the message's id; empty when the token is good no more."""
+        if not self._tokens.alive(opened):
+            return ""
+        show = through.edit_original if opened.first else through.follow_up
+        try:
+            message_id = await self._connection.persist(
+                channel, lambda client: show(client, opened, reply), through_token=True
+            )
+        except through.Closed:
+            self._tokens.end(opened)
+            return ""
+        opened.original = opened.original or (message_id if opened.first else "")
+        return message_id
 
     async def edit(self, channel: Channel, message_id: str, reply: Reply) -> None:
         """Make a message show something else. Raises `Gone` or `PostFailed`."""
+        reply = self._remarked(channel, reply, self._desk.remarks.get(message_id, ""))
         sound, reply = self._apart(channel, reply)
         await self._edit(channel, message_id, reply)
         if sound is not None:
@@ -127,6 +148,13 @@ class Answering:
             channel, lambda client: showing.post(client, channel, reply, answers, nonce, locale)
         )
 
+    def _remarked(self, channel: Channel, reply: Reply, sentence: str) -> Reply:
+        """The reply with a remark below it, once it is whole."""
+        if not sentence or reply.running:
+            return reply
+        said = translate(sentence, self._connection.locale(channel))
+        return replace(reply, footer=f"{said} · {reply.footer}" if reply.footer else said)
+
     # Elsewhere
 
     async def _elsewhere(self, channel: Channel, reply: Reply, answers: str, nonce: str, why: Gone) -> str:
@@ -136,8 +164,10 @@ class Answering:
             raise why
         locale = self._connection.locale(channel)
         said = translate(NOT_THERE, locale).format(channel=f"<#{channel.id}>")
+        text = f"-# {said}\n{reply.text}"
+        told = replace(reply, text=text) if length(text) <= _CHARACTERS else reply
         try:
-            return await self._in_private(person, replace(reply, text=f"-# {said}\n{reply.text}"[:2000]), nonce, locale)
+            return await self._in_private(person, told, nonce, locale)
         except Gone:
             await self._give_a_sign(channel, answers)
             raise why from None

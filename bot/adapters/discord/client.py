@@ -20,7 +20,7 @@ from bot.adapter import Host
 from bot.adapters.discord.attention import Attention
 from bot.adapters.discord.desk import Desk
 from bot.adapters.discord.endpoints import gateway_found
-from bot.adapters.discord.hearing import addressed, heard_message, place, place_of
+from bot.adapters.discord.hearing import addressed, heard_message, hidden, place, place_of
 from bot.adapters.discord.history import Chains
 from bot.adapters.discord.interactions import Interactions
 from bot.adapters.discord.permissions import invite_link
@@ -101,6 +101,7 @@ class Client(discord.AutoShardedClient):
         watched = self._watched()
         for event, parse in parsers.items():
             followed = _followed(parse, watched[event]) if event in watched else parse
+            followed = _completed(followed) if event == "INTERACTION_CREATE" else followed
             parsers[event] = followed if event == "READY" else _contained(event, followed)
 
     def _watched(self) -> Mapping[str, Callable[[Any], None]]:
@@ -207,6 +208,8 @@ class Client(discord.AutoShardedClient):
         elif heard.channel.kind == "channel" and (await self._desk.here.chosen(heard.channel)).threads:
             heard = replace(heard, channel=await thread_for(self, message, heard))
         self._desk.asked(heard.id, heard.author.id)
+        if sentence := hidden(message, self.user.id if self.user else 0):
+            self._desk.remark(heard.id, sentence)
         await self._host.heard(heard)
         self._attention.release(message.id)
 
@@ -259,6 +262,12 @@ class Client(discord.AutoShardedClient):
         room = guild.get_channel_or_thread(channel_id) if guild else None
         return place(room or discord.Object(channel_id), guild_id)
 
+    async def on_guild_join(self, guild: discord.Guild) -> None:
+        await self._host.left("discord", str(guild.id), back=True)
+
+    async def on_guild_remove(self, guild: discord.Guild) -> None:
+        await self._host.left("discord", str(guild.id))
+
     # What is noted
 
     async def on_connect(self) -> None:
@@ -282,6 +291,20 @@ def _followed(parse: Callable[[Any], None], then: Callable[[Any], None]) -> Call
         then(data)
 
     return followed
+
+
+def _completed(parse: Callable[[Any], None]) -> Callable[[Any], None]:
+    """What discord.py takes for granted in an interaction, though it may be left out."""
+
+    @functools.wraps(parse)
+    def completed(data: Any) -> None:
+        data.setdefault("attachment_size_limit", discord.utils.DEFAULT_FILE_SIZE_LIMIT_BYTES)
+        if not data.get("channel") and data.get("channel_id"):
+            kind = discord.ChannelType.text if data.get("guild_id") else discord.ChannelType.private
+            data["channel"] = {"id": data["channel_id"], "type": kind.value, "name": "", "position": 0}
+        parse(data)
+
+    return completed
 
 
 def _contained(event: str, parse: Callable[[Any], None]) -> Callable[[Any], None]:

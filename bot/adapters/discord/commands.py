@@ -125,6 +125,9 @@ def _slash(command: Command) -> dict[str, Any] | None:
         for number, name in enumerate(file_options(command))
     ]
     fields = [_option(name, field) for name, field in option_names(command).items()]
+    if command.name == FALLBACK and command.request.words:
+        for option in fields:  # whoever calls it has something to say
+            option["required"] |= option["name"] == _option_name(command.request.words.name)
     options = sorted([*files, *fields], key=lambda option: not option["required"])
     taken = {option["name"] for option in options}
     if PRIVATE not in taken and len(options) < 25:

@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
@@ -80,6 +81,25 @@ class Connection:
         if self._traffic.pause:
             return f"Discord refuses too much: nothing is called for {self._traffic.pause:.0f} s"
         return ""
+
+    def facts(self) -> dict[str, float]:
+        """How the gateway is; of several shards, the one that is worst off."""
+        beating = []
+        for shard in self._client.shards.values() if self._client is not None else ():
+            socket = shard._parent.ws  # noqa: SLF001 - discord.py tells the latency only
+            keeper = getattr(socket, "_keep_alive", None)
+            if keeper is not None:
+                beating.append(keeper)
+        if not beating:
+            return {}
+        now = time.perf_counter()
+        return {
+            "heartbeat_seconds_ago": max(now - keeper._last_ack for keeper in beating),  # noqa: SLF001
+            "event_seconds_ago": max(now - keeper._last_recv for keeper in beating),  # noqa: SLF001
+            "latency_seconds": max(keeper.latency for keeper in beating if keeper.latency < float("inf"))
+            if any(keeper.latency < float("inf") for keeper in beating)
+            else 0.0,
+        }
 
     @property
     def client(self) -> Client | None:

@@ -16,7 +16,8 @@ _MOST_ASKERS = 1000
 @dataclass(slots=True)
 class Desk:
     """`development` is the id of the only server in which the commands are made known; empty for everywhere. `content`
-    says that the Message Content intent is asked for. `askers` are those who asked lately, by their question.
+    says that the Message Content intent is asked for. `askers` are those who asked lately, by their question; `remarks`
+    what is to be said below the answer to one, and then below the message that shows it.
     """
 
     notes: Notes
@@ -27,6 +28,13 @@ class Desk:
     content: bool = False
     loops: Loops = field(default_factory=lambda: Loops(()))
     askers: dict[str, str] = field(default_factory=dict)
+    remarks: dict[str, str] = field(default_factory=dict)
+
+    def remark(self, message_id: str, sentence: str) -> None:
+        """Say this below whatever answers, or shows the answer to, this message."""
+        self.remarks[message_id] = sentence
+        while len(self.remarks) > _MOST_ASKERS:
+            del self.remarks[next(iter(self.remarks))]
 
     def asked(self, message_id: str, person_id: str) -> None:
         """Remember whose question it is, in case the answer has to find its way to them."""

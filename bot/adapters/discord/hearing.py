@@ -4,6 +4,7 @@ import json
 import mimetypes
 import re
 from collections.abc import Collection, Iterable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import discord
@@ -15,14 +16,18 @@ __all__ = [
     "addressed",
     "attachments_of",
     "heard_message",
+    "hidden",
     "in_words",
     "manages_server",
     "person_of",
     "place",
+    "place_asked",
     "place_of",
     "quoted",
 ]
 
+NOT_SHOWN = "I am not shown the message you replied to. Open its menu, choose Apps, and let me have it there."
+ROLE_ONLY = "I am not shown what you wrote: mention me, not my role."
 _SAID = (discord.MessageType.default, discord.MessageType.reply)
 _NEW = timedelta(days=7)
 _MARKS = re.compile(
@@ -64,6 +69,18 @@ def heard_message(message: discord.Message, me: int, roles: Collection[str] = ()
     )
 
 
+def hidden(message: discord.Message, me: int) -> str:
+    """What Discord does not show the bot of this, as a sentence with the remedy; empty when it shows all there is."""
+    gated = not (message.content or message.attachments or any(user.id == me for user in message.mentions))
+    if gated and any(_is_ours(role, me) for role in message.role_mentions):
+        return ROLE_ONLY
+    replied_to = message.reference.resolved if message.reference else None
+    if not isinstance(replied_to, discord.Message) or replied_to.author.id == me or message.message_snapshots:
+        return ""
+    shown = replied_to.content or replied_to.attachments or replied_to.embeds or replied_to.stickers
+    return "" if shown else NOT_SHOWN
+
+
 def place_of(message: discord.Message) -> Channel:
     """The channel a message was written in, as a value."""
     guild_id = message.guild.id if message.guild else getattr(message.channel, "guild_id", None)
@@ -81,6 +98,14 @@ def place(room: Snowflake, guild_id: int | None) -> Channel:
     if isinstance(room, discord.Thread):
         return Channel("discord", str(room.id), str(guild_id), "thread", name, str(room.parent_id))
     return Channel("discord", str(room.id), str(guild_id), "channel", name)
+
+
+def place_asked(interaction: discord.Interaction) -> Channel:
+    """The channel in which something was called or pressed, as a value."""
+    assert interaction.channel
+    channel = place(interaction.channel, interaction.guild_id)
+    among_others = interaction.context.private_channel and not interaction.context.dm_channel
+    return replace(channel, kind="group") if among_others else channel  # also where just two people talk
 
 
 def person_of(

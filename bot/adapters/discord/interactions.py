@@ -14,7 +14,7 @@ from bot.adapter import Gone, Host, PostFailed
 from bot.adapters.discord import screens, through
 from bot.adapters.discord.asked import Asked, asked_by_command, message_of, subcommand, target_of, written
 from bot.adapters.discord.commands import PARLEY, asks_first, menu_entries, offered
-from bot.adapters.discord.hearing import place
+from bot.adapters.discord.hearing import place_asked
 from bot.adapters.discord.here import Here
 from bot.adapters.discord.panel import Panel
 from bot.adapters.discord.publishing import publish
@@ -144,7 +144,7 @@ class Interactions:
         assert interaction.channel
         message = interaction.message
         person = await self._here.person(interaction.user, interaction.channel, str(interaction.locale))
-        channel = place(interaction.channel, interaction.guild_id)
+        channel = place_asked(interaction)
         private = message.flags.ephemeral
         press = Press(
             str(interaction.id), channel, person, str(message.id), action, interaction.created_at, words, private
@@ -192,7 +192,7 @@ class Interactions:
 
     def _opened(self, interaction: discord.Interaction, *, private: bool, original: str) -> tuple[Channel, Opened]:
         assert interaction.channel
-        channel = place(interaction.channel, interaction.guild_id)
+        channel = place_asked(interaction)
         return channel, Opened(
             answers=str(interaction.id),
             application=str(interaction.application_id),

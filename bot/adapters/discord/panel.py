@@ -2,7 +2,6 @@
 
 import asyncio
 import io
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +12,7 @@ import structlog
 from bot.adapter import Gone, Host
 from bot.adapters.discord import screens, texts, through
 from bot.adapters.discord.commands import SETTINGS_SKILL
-from bot.adapters.discord.hearing import manages_server, place
+from bot.adapters.discord.hearing import manages_server, place_asked
 from bot.adapters.discord.here import OWN, Here
 from bot.adapters.discord.permissions import lacking, rights_in
 from bot.commands import Command
@@ -73,8 +72,7 @@ class Panel:
                     screens.button("data:export", "Send me what you keep", locale),
                     screens.button("data:ask", "Delete it", locale, style=4),
                 )
-                able = hasattr(self._host, "export") and hasattr(self._host, "erase")
-                await self._show(interaction, translate(texts.MY_DATA, locale), [row] if able else [])
+                await self._show(interaction, translate(texts.MY_DATA, locale), [row])
             case "privacy":
                 await self._show(interaction, translate(texts.PRIVACY, locale))
             case _:
@@ -202,7 +200,7 @@ class Panel:
         await self._show_settings(interaction, name, scope, said)
 
     async def _values(self, interaction: discord.Interaction, name: str, scope: str) -> Mapping[str, Any]:
-        channel = _scoped(place(interaction.channel, interaction.guild_id), scope)  # type: ignore[arg-type]
+        channel = _scoped(place_asked(interaction), scope)
         if name == OWN:
             chosen = await self._here.chosen(channel)
             return {"threads": chosen.threads, "roles": sorted(chosen.roles - self._here.roles)}
@@ -220,7 +218,7 @@ class Panel:
     async def _who(self, interaction: discord.Interaction) -> tuple[Channel, Person]:
         assert interaction.channel
         person = await self._here.person(interaction.user, interaction.channel, str(interaction.locale))
-        return place(interaction.channel, interaction.guild_id), person
+        return place_asked(interaction), person
 
     # The rest
 
@@ -254,17 +252,14 @@ class Panel:
     async def _own_data(self, interaction: discord.Interaction, step: str) -> None:
         locale = str(interaction.locale)
         channel, person = await self._who(interaction)
-        host: Any = self._host
         if step == "ask":
             row = screens.row(screens.button("data:forget", "Yes, delete it", locale, style=4))
             await self._show(interaction, translate(texts.FORGET_SURE, locale), [row])
         elif step == "forget":
-            await host.erase(channel.platform, person.id)
+            await self._host.forget(person, channel)
             await self._show(interaction, translate(texts.FORGOTTEN, locale))
         elif step == "export":
-            found = await host.export(channel.platform, person.id)
-            content = json.dumps(found, ensure_ascii=False, indent=1, default=str).encode()
-            file = Attachment("my-data.json", "application/json", content)
+            file = Attachment("my-data.json", "application/json", await self._host.export(person, channel))
             await self._show(interaction, translate(texts.YOUR_DATA, locale), files=(file,))
 
     # Discord

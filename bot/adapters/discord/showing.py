@@ -120,6 +120,7 @@ def parameters_of(
             _content(reply, refused),
             attachments=files if files or not reply.running else MISSING,
             view=view,
+            flags=discord.MessageFlags(suppress_embeds=True),  # what a command opened has no flags yet
             allowed_mentions=_NOBODY,  # an edit is parsed for mentions anew, whatever the post said
         )
     return handle_message_parameters(

@@ -3,12 +3,13 @@
 The calls go through discord.py's webhooks: they know nothing of the bot's token, and Discord counts them apart.
 """
 
+import asyncio
 from typing import Any
 
 import aiohttp
 import discord
-from discord.http import MultipartParameters, handle_message_parameters
-from discord.webhook.async_ import async_context, interaction_response_params
+from discord.http import MultipartParameters, Route, handle_message_parameters, json_or_text
+from discord.webhook.async_ import async_context
 
 from bot.adapter import Gone
 from bot.adapters.discord.showing import parameters_of, until_taken
@@ -18,6 +19,9 @@ from bot.messages import Reply
 __all__ = ["Closed", "delete_through", "edit_original", "edit_through", "follow_up", "respond", "show_screen"]
 
 # Unknown webhook, unknown interaction, invalid webhook token: whatever there was to show is shown elsewhere.
+_ACKNOWLEDGED = 40060
+_FIRST_ANSWER = 2.8  # seconds for the first answer
+_PAUSES = (0.1, 0.3, 0.8, 1.2)
 _NOBODY = discord.AllowedMentions.none()
 _CLOSED = frozenset({10015, 10062, 50027})
 
@@ -32,11 +36,40 @@ class Closed(Gone):
 async def respond(
     client: discord.Client, interaction_id: str, token: str, kind: int, data: dict[str, Any] | None = None
 ) -> dict[str, Any]:
-    """Answer an interaction for the first time; Discord waits three seconds for it. Raises what discord.py raises."""
-    answer: Any = await async_context.get().create_interaction_response(
-        int(interaction_id), token, session=_session(client), params=interaction_response_params(kind, data)
-    )
-    return dict(answer or {})
+    """Answer an interaction for the first time; Discord waits three seconds for it, so it is tried for no longer.
+
+    Raises what discord.py raises. (Its own call would go on trying for half a minute.)
+    """
+    clock = asyncio.get_running_loop().time
+    address = f"{Route.BASE}/interactions/{interaction_id}/{token}/callback?with_response=true"
+    body = {"type": kind} if data is None else {"type": kind, "data": data}
+    headers = {"User-Agent": client.http.user_agent}
+    began, pauses = clock(), iter(_PAUSES)
+    tried = 0
+    while True:
+        pause = next(pauses, None)
+        tried += 1
+        try:
+            async with _session(client).post(
+                address, json=body, headers=headers, timeout=aiohttp.ClientTimeout(total=_FIRST_ANSWER)
+            ) as response:
+                answer: Any = await json_or_text(response)
+                if response.status < 300:
+                    return dict(answer) if isinstance(answer, dict) else {}
+                error = _refusal(response, answer)
+            if error.code == _ACKNOWLEDGED and tried > 1:
+                return {}  # an earlier try had come through
+            if response.status < 500 or pause is None or clock() - began + pause > _FIRST_ANSWER:
+                raise error
+        except (aiohttp.ClientError, OSError, TimeoutError):
+            if pause is None or clock() - began + pause > _FIRST_ANSWER:
+                raise
+        await asyncio.sleep(pause)
+
+
+def _refusal(response: aiohttp.ClientResponse, answer: Any) -> discord.HTTPException:
+    kinds = {403: discord.Forbidden, 404: discord.NotFound}
+    return kinds.get(response.status, discord.HTTPException)(response, answer)
 
 
 async def edit_original(client: discord.Client, opened: Opened, reply: Reply) -> str:

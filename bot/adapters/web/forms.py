@@ -41,6 +41,7 @@ def command_facts(command: Command) -> dict[str, Any]:
         "name": command.name,
         "help": command.help,
         "takes": list(command.takes),
+        "menu": command.menu,
         "request": form_facts(command.request),
         "settings": form_facts(command.settings),
     }

@@ -11,8 +11,8 @@ from bot.media.child.refused import Refused
 
 __all__ = ["facts", "fit", "look", "shrink"]
 
-_FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "MPO")
-_NAMES = {"MPO": "JPEG"}  # phones put a second picture behind the first
+_FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
+_NAMES = {"MPO": "JPEG", "HEIF": "HEIC"}  # phones put a second picture behind the first
 _MOVING = ("PNG", "WEBP", "GIF", "AVIF")
 _DRAWN = ("PNG", "GIF", "BMP")
 _FACTS_SIDE = 2048
@@ -140,7 +140,8 @@ def _beside(moments: list[Image.Image]) -> Image.Image:
 def _open(data: bytes, most_pixels: int, most_side: int) -> Image.Image:
     """Read the header only, and refuse what would be too much work before any of it is done."""
     Image.MAX_IMAGE_PIXELS = None  # our own limits come next, with the real numbers for the person
-    picture = Image.open(io.BytesIO(data), formats=_FORMATS)
+    formats = (*_FORMATS, *_heif()) if data[4:8] == b"ftyp" else _FORMATS
+    picture = Image.open(io.BytesIO(data), formats=formats)
     width, height = picture.size
     if max(width, height) > most_side:
         raise Refused("side", width=width, height=height, most=most_side)
@@ -149,6 +150,17 @@ def _open(data: bytes, most_pixels: int, most_side: int) -> Image.Image:
     Image.MAX_IMAGE_PIXELS = most_pixels  # a frame may be larger than the picture it belongs to
     warnings.simplefilter("error", Image.DecompressionBombWarning)
     return picture
+
+
+def _heif() -> tuple[str, ...]:
+    """What else can be read where the library for the photos of iPhones is installed."""
+    try:
+        import pi_heif
+    except ImportError:
+        return ()
+    pi_heif.options.DECODE_THREADS = 1
+    pi_heif.register_heif_opener()
+    return ("HEIF",)
 
 
 def _load(picture: Image.Image, side: int) -> None:

@@ -146,6 +146,8 @@ class Answers:
         if not (post.content or post.files or post.components):
             raise errors.empty_message()
         post.flags &= ~Flag.LOADING
+        if "flags" in body:
+            post.flags = post.flags & ~Flag.SUPPRESS_EMBEDS | Flag(body["flags"] or 0)
         self._routes.mark_mentions(post, body)
         if post.seen_by is None:
             await self._discord.change_text(post, post.content)

@@ -214,7 +214,9 @@ class FakeDiscord(Doing):
 
     async def welcome(self, guild: Guild) -> None:
         """The bot is invited to a guild while it is running."""
-        await self.gateway.publish("GUILD_CREATE", Intent.GUILDS, guild, lambda _: self.guild_payload(guild))
+        shown = self.guild_payload(guild)
+        del shown["unavailable"]  # Discord says it only of those that the bot was in before
+        await self.gateway.publish("GUILD_CREATE", Intent.GUILDS, guild, lambda _: shown)
 
     async def forbid(self, room: Room, what: Permission, *, quietly: bool = False) -> None:
         """Take permissions from the bot in a channel; `quietly`, without its being told."""

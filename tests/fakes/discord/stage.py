@@ -239,7 +239,7 @@ class Stage:
             "locale": done.locale,
             "entitlements": [],
             "authorizing_integration_owners": {"0": guild.id if guild else "0"} if here else {"1": done.person.id},
-            "context": 0 if guild else 2 if room.kind is Kind.GROUP else 1,
+            "context": 0 if guild else 2 if room.kind is Kind.GROUP or room.of_others else 1,
             "attachment_size_limit": guild.upload_limit if guild else 10 * 1024 * 1024,
         }
         if done.post is not None:

@@ -223,6 +223,7 @@ class Room:
     overwrites: dict[str, tuple[int, Permission, Permission]] = field(default_factory=dict)
     archived: bool = False
     locked: bool = False
+    of_others: bool = False  # direct messages of two people who brought the bot along
     closed: bool = False  # direct messages that the person does not accept
     made_at: datetime = field(default_factory=lambda: datetime.now(UTC))
     posts: dict[str, Post] = field(default_factory=dict)
@@ -233,6 +234,8 @@ class Room:
 
     def permissions_of(self, user: User) -> Permission:
         """What `user` may do here, as Discord computes it."""
+        if user.bot and (self.kind is Kind.GROUP or self.of_others):
+            return NO_PERMISSION
         if self.guild is None or self.guild.owner is user:
             return EVERYTHING
         if self.guild.foreign and user.bot:

@@ -7,8 +7,8 @@ import { strings } from "./strings.js";
 const SIGNS = { regenerate: "again", good: "good", bad: "bad" };
 const VERDICTS = ["good", "bad"];
 
-// `onpress(action, words)` presses a button, and `onreply()` begins a reply.
-export function below(message, when, { onpress, onreply }) {
+// `onpress(action, words)` presses a button, `onreply()` begins a reply, `more` is the button for what else there is.
+export function below(message, when, { onpress, onreply, more }) {
   const offers = message.buttons.filter((each) => !SIGNS[each.action]).map((each) => offer(each, onpress));
   const signs = message.buttons.filter((each) => SIGNS[each.action]);
   return make(
@@ -22,9 +22,10 @@ export function below(message, when, { onpress, onreply }) {
       message.text ? copyButton(strings.copyAnswer, () => message.text) : null,
       iconButton("reply", strings.reply, onreply),
       ...signs.map((each) => sign(each, onpress)),
+      more,
       when,
     ),
-    make("div.after"),
+    make("div.after", {}, make("p.remark", { dir: "auto" })),
   );
 }
 
@@ -81,9 +82,8 @@ function askReason(place, onpress) {
 
 // What was said to a press, near the answer that it was about.
 export function remark(article, sentence) {
-  const place = article.querySelector(".after");
-  place?.querySelector(".remark")?.remove();
-  if (sentence) place?.prepend(make("p.remark", { role: "status", dir: "auto" }, sentence));
+  const place = article.querySelector(".remark");
+  if (place) place.textContent = sentence;
 }
 
 // Which thumb is down may have been decided in another window.

@@ -3,7 +3,8 @@
 import * as api from "./api.js";
 import { CommandMenu, commandBar, spoken, wordsOf } from "./commands.js";
 import { announce, find, icon, iconButton, make } from "./dom.js";
-import { draggedFile, isDragged, isPicture, isSound } from "./files.js";
+import { watchDrops } from "./drops.js";
+import { isPicture, isSound } from "./files.js";
 import { excerpt, thumbnail, words } from "./quotes.js";
 import { Recorder } from "./recorder.js";
 import { sizeOf, strings } from "./strings.js";
@@ -68,7 +69,7 @@ export class Composer {
       event.preventDefault();
       this.attach(files.map(named));
     });
-    this.#watchDrops();
+    watchDrops({ ondrop: (files) => this.attach(files), ontrouble: (sentence) => this.complain(sentence) });
   }
 
   get draft() {
@@ -189,6 +190,7 @@ export class Composer {
     const { files, replies, chosen } = draft;
     if (this.busy || (!text && !files.length && !chosen)) return;
     if (chosen && !chosen.view.check()) return;
+    if (chosen) chosen.values = chosen.view.values;
     if (chosen && !text && wordsOf(chosen.command)?.required) {
       this.complain(strings.fieldNeeded(wordsOf(chosen.command).description));
       return;
@@ -197,34 +199,15 @@ export class Composer {
       this.complain(strings.tooLong(this.limits.characters));
       return;
     }
-    const { room, isNew } = this.target();
     // Trying the same again under the same id cannot make two of it.
     draft.id ||= newId();
     const { id } = draft;
-    const form = new FormData();
-    form.append("id", id);
-    form.append("text", text);
-    if (isNew) form.append("new", "1");
-    if (chosen) {
-      form.append("skill", chosen.command.name);
-      form.append("request", JSON.stringify(chosen.view.values));
-    }
-    if (replies) form.append("reply", replies.id);
-    for (const { file } of files) form.append("file", file, file.name);
     Object.assign(draft, { text: "", files: [], replies: null, chosen: null, id: "" });
     keep(place, "");
-    this.busy = true;
-    this.problem.hidden = true;
-    this.#draw();
-    this.onsend(room, { id, role: "user", text: chosen ? spoken(chosen, text) : text, files: [], replies, at: new Date().toISOString() });
     try {
-      const message = await api.say(room, form, (part) => files.length && this.#progress(part));
+      await this.#send({ id, text, files, replies, chosen });
       for (const { address } of files) if (address) URL.revokeObjectURL(address);
-      this.busy = false;
-      this.#draw();
-      this.onsent(room, message);
     } catch (trouble) {
-      this.busy = false;
       const since = draft.text.trim();
       Object.assign(draft, {
         text: [text, since].filter(Boolean).join("\n"),
@@ -234,9 +217,49 @@ export class Composer {
         id: since || draft.files.length ? "" : id,
       });
       keep(place, draft.text);
-      this.onunsent(room, id);
       this.#draw();
       this.complain(trouble.message, trouble.status !== 413 && trouble.status !== 401);
+    }
+  }
+
+  // Call a command on a message, as it is; what is being written stays.
+  async use(command, message) {
+    if (this.busy) return;
+    try {
+      await this.#send({ id: newId(), text: "", files: [], replies: excerpt(message), chosen: { command, values: {} } });
+    } catch (trouble) {
+      this.complain(trouble.message);
+    }
+  }
+
+  // Show a message at once, and send it. Throws when it could not be sent; then it is not shown any more.
+  async #send({ id, text, files, replies, chosen }) {
+    const { room, isNew } = this.target();
+    const form = new FormData();
+    form.append("id", id);
+    form.append("text", text);
+    if (isNew) form.append("new", "1");
+    if (chosen) {
+      form.append("skill", chosen.command.name);
+      form.append("request", JSON.stringify(chosen.values));
+    }
+    if (replies) form.append("reply", replies.id);
+    for (const { file } of files) form.append("file", file, file.name);
+    this.busy = true;
+    this.problem.hidden = true;
+    this.#draw();
+    const said = chosen ? spoken(chosen, text) : text;
+    this.onsend(room, { id, role: "user", text: said, files: [], replies, at: new Date().toISOString() });
+    try {
+      const message = await api.say(room, form, (part) => files.length && this.#progress(part));
+      this.busy = false;
+      this.#draw();
+      this.onsent(room, message);
+    } catch (trouble) {
+      this.busy = false;
+      this.onunsent(room, id);
+      this.#draw();
+      throw trouble;
     }
   }
 
@@ -319,44 +342,6 @@ export class Composer {
     this.text.style.height = `${Math.min(this.text.scrollHeight, TALLEST)}px`;
     this.text.style.overflowY = this.text.scrollHeight > TALLEST ? "auto" : "hidden";
     find("send").disabled = this.busy || !(this.draft.text.trim() || this.draft.files.length || this.draft.chosen);
-  }
-
-  async #takeDragged(transfer) {
-    try {
-      this.attach([await draggedFile(transfer)]);
-    } catch (error) {
-      this.complain(error.message);
-    }
-  }
-
-  #watchDrops() {
-    const curtain = find("drop");
-    let depth = 0; // enter and leave come for every element on the way
-    const carries = (event) => event.dataTransfer?.types.includes("Files") || isDragged(event.dataTransfer);
-    addEventListener("dragenter", (event) => {
-      if (!carries(event)) return;
-      event.preventDefault();
-      depth += 1;
-      curtain.hidden = false;
-    });
-    addEventListener("dragover", (event) => carries(event) && event.preventDefault());
-    addEventListener("dragleave", (event) => {
-      if (!carries(event)) return;
-      depth = Math.max(0, depth - 1);
-      curtain.hidden = depth === 0;
-    });
-    addEventListener("drop", (event) => {
-      if (!carries(event)) return;
-      event.preventDefault();
-      depth = 0;
-      curtain.hidden = true;
-      if (isDragged(event.dataTransfer)) this.#takeDragged(event.dataTransfer);
-      else this.attach([...event.dataTransfer.files]);
-    });
-    addEventListener("dragend", () => {
-      depth = 0;
-      curtain.hidden = true;
-    });
   }
 }
 

@@ -3,6 +3,7 @@
 import { below, copyButton, remark, showPressed } from "./actions.js";
 import { find, icon, iconButton, make } from "./dom.js";
 import { fileList, showFiles } from "./files.js";
+import { MessageMenu } from "./menu.js";
 import { excerpt, quoteLine } from "./quotes.js";
 import { dayOf, strings, timeOf } from "./strings.js";
 
@@ -11,9 +12,10 @@ const NEAR = 96; // pixels from the end within which the page follows a growing 
 
 export class Messages {
   // `onpress(message, action, words)` presses a button below an answer, `onreply(message)` begins a reply, and
-  // `onfind(id)` shows a message that may not be loaded.
-  constructor({ onpress, onreply, onfind }) {
+  // `onfind(id)` shows a message that may not be loaded, and `onuse(command, message)` calls a command on a message.
+  constructor({ onpress, onreply, onfind, onuse }) {
     Object.assign(this, { onpress, onreply, onfind });
+    this.menu = new MessageMenu({ onuse });
     this.list = find("messages");
     this.scroller = find("scroller");
     this.toEnd = find("to-end");
@@ -203,7 +205,7 @@ export class Messages {
       if (message.files.length) content.prepend(fileList(message.files));
       if (message.replies) content.prepend(quoteLine(message.replies, () => this.onfind(message.replies.id)));
       const replying = iconButton("reply", strings.reply, () => this.onreply(message));
-      content.append(make("div.tail", {}, when(message), replying));
+      content.append(make("div.tail", {}, when(message), this.#more(message), replying));
       article.append(content);
       return entry;
     }
@@ -224,6 +226,13 @@ export class Messages {
     return quoteLine(excerpt(question), () => this.onfind(question.id));
   }
 
+  #more(message) {
+    if (!this.menu.of(message).length) return null;
+    const button = iconButton("more", strings.more, () => this.menu.open(button, message));
+    button.setAttribute("aria-haspopup", "menu");
+    return button;
+  }
+
   #finish(entry) {
     const { article, message } = entry;
     article.classList.toggle("running", message.running);
@@ -237,6 +246,7 @@ export class Messages {
     const act = {
       onpress: (action, words) => this.onpress(message, action, words),
       onreply: () => this.onreply(message),
+      more: this.#more(message),
     };
     article.querySelector(".content").append(below(message, when(message), act));
     // Whoever pressed a button that went for a while finds it again.
@@ -284,8 +294,17 @@ function block(written) {
   const template = document.createElement("template");
   template.innerHTML = written;
   for (const pre of template.content.querySelectorAll("pre")) frame(pre);
+  for (const link of template.content.querySelectorAll("a")) inPlace(link);
   for (const table of template.content.querySelectorAll(".table")) reachable(table, strings.tableBlock);
   return template.content.firstElementChild;
+}
+
+// What leads to a message of this page needs no window of its own.
+function inPlace(link) {
+  if (!link.href.startsWith(`${location.origin}/#/`)) return;
+  if (link.textContent === link.href) link.textContent = strings.thatMessage;
+  link.removeAttribute("target");
+  delete link.dataset.host;
 }
 
 // Code gets its language, a button to copy it, and a place in the tab order.

@@ -27,6 +27,7 @@ const messages = new Messages({
   onpress: (...press) => work.press(...press),
   onreply: (message) => composer.reply(message),
   onfind: bring,
+  onuse: (command, message) => composer.use(command, message),
 });
 const rooms = new Rooms({ onrename: rename, onremove: remove });
 const composer = new Composer({
@@ -295,7 +296,6 @@ async function loadStatus() {
   } catch {
     find("status-text").textContent = strings.statusUnknown; // the banner says what is wrong
   }
-  composer.commands = await api.commands().then(({ commands }) => commands, () => []);
 }
 
 // Controls and keys
@@ -335,8 +335,10 @@ async function loadAll() {
   held = missed;
   loadStatus();
   try {
-    const answer = await api.rooms();
+    const [answer, { commands }] = await Promise.all([api.rooms(), api.commands()]);
     if (held !== missed) return;
+    composer.commands = commands;
+    messages.menu.commands = commands;
     rooms.load(answer.rooms);
     held = null;
     for (const event of missed) if (event.number > answer.number) happen(event);

@@ -102,6 +102,7 @@ export class Work {
     messages.anew(message.id, false);
     if (this.waiting.get(room)?.id === asked) this.waiting.delete(room);
     messages.remark(message.id, said);
+    announce(said);
     this.show();
   }
 }
