@@ -4,6 +4,7 @@ import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -321,3 +322,16 @@ async def heard_by(teams: FakeTeams, bot: TeamsBot, place: Conversation, person:
     answered = await teams.say(place, person, "hello")
     assert answered.status == 202, answered.body
     return bot.notes.last
+
+
+async def test_a_message_in_a_channel_or_a_chat_has_an_address(teams: FakeTeams, bot: TeamsBot) -> None:
+    ada = teams.person("Ada")
+    thread, group, chat = teams.thread("General", ada), teams.group("A group", ada), teams.personal(ada)
+    links = []
+    for place in (thread, group, chat):
+        heard = await heard_by(teams, bot, place, ada)
+        links.append(bot.adapter.link(heard.channel, heard.id))
+
+    assert links[0].startswith(f"https://teams.microsoft.com/l/message/{quote(thread.channel, safe='')}/")
+    assert "contextType" in links[1]
+    assert links[2] == ""

@@ -282,3 +282,20 @@ async def test_sources_and_sensitivity_are_shown_with_the_answer(
     assert [each["position"] for each in label["citation"]] == [1]
     assert label["usageInfo"]["name"] == "Internal"
     assert label["usageInfo"]["description"] == "only for us"
+
+
+def test_what_is_sent_is_what_the_library_would_write() -> None:
+    from botbuilder.schema import Activity, Attachment, ChannelAccount, Mention
+
+    from bot.adapters.teams.cloud import FreeEntity, _plain
+
+    activity = Activity(
+        type="message",
+        text="x",
+        from_property=ChannelAccount(id="1", name="n", role="bot"),
+        attachments=[Attachment(content_type="a/b", content={"k": [1, {"z": None}]})],
+        channel_data={"feedbackLoop": {"type": "default"}},
+        entities=[FreeEntity(type="t", additional_properties={"@type": "Message", "l": ["x"]}), Mention(text="m")],
+    )
+
+    assert _plain(activity) == activity.serialize()

@@ -82,8 +82,7 @@ async def test_an_entry_on_a_message_opens_a_form_and_asks_about_that_message(
     assert heard.quote is not None
     assert heard.quote.author is not None
     assert (heard.quote.id, heard.quote.text, heard.quote.author.name) == ("17", "Look at this fox", "Bob")
-    assert "in this conversation" in str(told)
-    assert again == told
+    assert told == again == {}, "the dialog closes"
     assert len(bot.notes.heard_) == 2, "sent twice is asked once"
 
 
@@ -146,15 +145,20 @@ async def test_dialogs_speak_the_language_of_whoever_opens_them(teams: FakeTeams
     opened = (await teams.invoke(chat, ada, "composeExtension/fetchTask", value, locale="de-DE")).json
     data = card_in(opened["task"])["actions"][0]["data"] | {"prompt": "x"}
     told = await teams.invoke(chat, ada, "composeExtension/submitAction", {"data": data}, locale="de-DE")
+    unknown = await teams.invoke(chat, ada, "composeExtension/fetchTask", {"commandId": "juggle"}, locale="de-DE")
 
     assert inputs(card_in(opened["task"]))["count"]["label"] == "Wie viele Bilder"
-    assert "Die Antwort kommt in dieser Unterhaltung." in told.body
+    assert told.json == {}
+    assert "Diesen Befehl kenne ich nicht mehr" in unknown.json["task"]["value"]
     assert (bot.notes.last.author.locale, bot.notes.last.author.timezone) == ("de-DE", "Europe/London")
 
 
-async def test_ask_about_this_is_a_conversation_about_the_message(teams: FakeTeams, bot: TeamsBot, ada: Person) -> None:
+@pytest.mark.parametrize("command", ["chat", "Ask about this", ""])
+async def test_ask_about_this_is_a_conversation_about_the_message(
+    command: str, teams: FakeTeams, bot: TeamsBot, ada: Person
+) -> None:
     chat = teams.personal(ada)
-    value = {"commandId": "chat"} | payload("<p>Nanoseconds</p>")
+    value = {"commandId": command} | payload("<p>Nanoseconds</p>")
 
     opened = (await teams.invoke(chat, ada, "composeExtension/fetchTask", value)).json
     words = next(iter(inputs(card_in(opened["task"]))))

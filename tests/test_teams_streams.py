@@ -270,6 +270,19 @@ async def test_a_stream_that_was_left_open_is_closed_after_a_restart(
     assert [each.text for each in teams.answers(chat)] == ["Interrupted by a restart."]
 
 
+async def test_an_end_that_teams_calls_by_another_name_can_still_be_changed(
+    teams: FakeTeams, bot: TeamsBot, heard: Message, chat: Conversation
+) -> None:
+    message_id = await begin(bot, heard)
+    chat.streams[message_id].shown.id = "other"
+    teams.fail(201, method="POST", after=True, body={"id": "other"})
+    await bot.adapter.edit(heard.channel, message_id, Reply("One."))
+
+    await bot.adapter.edit(heard.channel, message_id, Reply("Two."))
+
+    assert [each.text for each in teams.answers(chat)] == ["Two."]
+
+
 async def test_a_long_answer_is_streamed_in_parts_one_after_the_other(
     teams: FakeTeams, bot: TeamsBot, heard: Message, chat: Conversation
 ) -> None:

@@ -5,6 +5,7 @@ import contextlib
 from collections.abc import Coroutine, Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import structlog
 from aiohttp import web
@@ -41,6 +42,8 @@ _LIMITS = Limits(
     buttons=8,
 )
 _CHAT = replace(_LIMITS, pace=1.5, typing=0.0)  # what is streamed shows by itself that it is being written
+_ASKED = "asked-"  # see `sending.py`: a question that no message shows
+_IN_CHAT = quote('{"contextType":"chat"}')
 _LOOK_EVERY = 60.0
 _PLAYGROUND_SECONDS = 0.3  # the Agents Playground loses what is said in a channel before its own request has returned
 
@@ -164,6 +167,13 @@ class Teams(Adapter):
 
     async def read(self, channel: Channel, attachment: Attachment, limit: int) -> bytes:
         return await self._downloads.read(attachment, limit)
+
+    def link(self, channel: Channel, message_id: str) -> str:
+        if channel.kind == "direct" or message_id.startswith(_ASKED):
+            return ""  # Teams has no addresses for what is said to a bot alone
+        place, message = quote(channel.settings_id, safe=""), quote(message_id, safe="")
+        context = "" if channel.kind in ("channel", "thread") else f"&context={_IN_CHAT}"
+        return f"https://teams.microsoft.com/l/message/{place}/{message}?tenantId={quote(channel.tenant)}{context}"
 
     async def typing(self, channel: Channel) -> None:
         await self._showing.typing(channel)

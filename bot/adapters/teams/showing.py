@@ -51,6 +51,7 @@ class Showing:
         self._streams = Streams(sending, canceled)
         self._sensitivity = sensitivity
         self._posted: OrderedDict[tuple[str, str], str] = OrderedDict()
+        self._fresh: OrderedDict[tuple[str, str], None] = OrderedDict()  # messages with which nothing was shown yet
         self._locales: OrderedDict[tuple[str, str, str], str] = OrderedDict()
         self._buttons: OrderedDict[tuple[str, str, str], tuple[str, dict[str, str]]] = OrderedDict()
 
@@ -66,6 +67,9 @@ class Showing:
             if apart:
                 await self._addresses.moved(channel, message_id)
                 address = replace(address, conversation=f"{channel.parent};messageid={message_id}")
+            self._fresh[channel.id, message_id] = None
+            while len(self._fresh) > _REMEMBERED:
+                self._fresh.popitem(last=False)
             self._posted[attempt] = message_id  # files may fail below, and this is asked for again
             while len(self._posted) > _REMEMBERED:
                 self._posted.popitem(last=False)
@@ -97,7 +101,7 @@ class Showing:
         self._offer(channel, message_id, Reply())
         self._streams.drop(channel, message_id)
         try:
-            await self._sending.delete(address, message_id)
+            await self._sending.delete(address, self._streams.really(address, message_id))
         except Unsent as error:
             if not isinstance(error, Refused) or error.status not in (404, 410):
                 raise await self._sending.failure(error, channel, new=False) from None
@@ -206,7 +210,11 @@ class Showing:
         card = None
         if not reply.running:
             card = row(reply.buttons, message_id, self._locales.get(channel.key, ""), _tables(reply.text))
-        await self._files.show(channel, address, message_id, reply, card)
+        fresh = (channel.id, message_id) in self._fresh
+        if fresh and not reply.attachments and card is None:
+            return
+        self._fresh.pop((channel.id, message_id), None)
+        await self._files.show(channel, address, message_id, reply, card, fresh=fresh)
 
     async def _text(
         self, channel: Channel, address: Address, reply: Reply, *, message_id: str = "", answers: str = ""
@@ -219,7 +227,8 @@ class Showing:
             try:
                 if not message_id:
                     return await self._sending.send(address, activity, answers=answers, patience=patience)
-                await self._sending.update(address, message_id, activity, patience=patience)
+                place = self._streams.really(address, message_id)
+                await self._sending.update(address, place, activity, patience=patience)
                 return message_id
             except Refused as error:
                 if error.status != 413 or last:

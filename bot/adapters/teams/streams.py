@@ -59,6 +59,7 @@ class Streams:
         self._canceled = canceled
         self._clock = clock
         self._running: OrderedDict[tuple[str, str], _Stream] = OrderedDict()
+        self._others: OrderedDict[tuple[str, str], str] = OrderedDict()
 
     async def begin(self, channel: Channel, address: Address, reply: Reply, *, answers: str) -> str:
         """Begin to show an answer; the message's id, or nothing where Teams does not stream just now.
@@ -132,11 +133,19 @@ class Streams:
         """End a stream with this message, whoever began it."""
         activity.entities = [*(activity.entities or ()), stream("final", message_id)]
         try:
-            await self._sending.send(address, activity, patience=PATIENCE)
+            shown_as = await self._sending.send(address, activity, patience=PATIENCE)
         except Unsent as error:
             log.info("a stream could not be ended", reason=str(error))
             return "doubtful" if error.doubtful or not isinstance(error, Refused) else "refused"
+        if shown_as and shown_as != message_id:
+            self._others[address.conversation, message_id] = shown_as
+            while len(self._others) > _KEPT:
+                self._others.popitem(last=False)
         return "shown"
+
+    def really(self, address: Address, message_id: str) -> str:
+        """The id by which a message is changed, should the end of a stream have another one than its beginning."""
+        return self._others.get((address.conversation, message_id), message_id)
 
     def stopped(self, channel: Channel, message_id: str) -> bool:
         """Whether a person stopped this one; then what they saw stays, and Teams may take nothing more for it."""
