@@ -17,6 +17,8 @@ from bot.models.stream import MidStreamError
 
 __all__ = ["ResponsesAnswer", "responses_body"]
 
+_LEAST = 16  # tokens that may be asked for
+
 
 def responses_body(
     profile: Profile,
@@ -44,7 +46,7 @@ def responses_body(
             for tool in tools
         ]
     if limit := max_tokens or profile.limit:
-        body["max_output_tokens"] = limit
+        body["max_output_tokens"] = max(limit, _LEAST)
     if effort:
         body["reasoning"] = {"effort": effort}
     return body
