@@ -114,7 +114,19 @@ class Child:
         return found
 
 
+# What is measured is what Parley bears, not what it allows.
+_PLENTY = {
+    "PARLEY_TURNS_PER_MINUTE": "100000",
+    "PARLEY_TURNS_PER_DAY": "1000000",
+    "PARLEY_COMMUNITY_TURNS_PER_HOUR": "1000000",
+    "PARLEY_COMMUNITY_TURNS_AT_ONCE": "100",
+    "PARLEY_COMMUNITY_DOLLARS_PER_DAY": "1000000",
+    "PARLEY_DOLLARS_PER_DAY": "1000000",
+}
+
+
 def parley(folder: Path, **environment: str) -> Child:
-    """Parley with everything at its defaults but what `environment` says."""
+    """Parley with everything at its defaults but the quotas, and what `environment` says."""
     folder.mkdir(parents=True, exist_ok=True)
+    environment = {**_PLENTY, **environment}
     return Child("bot", ["run"], {"PARLEY_DATA": str(folder), "PARLEY_PROBE": "0", "PORT": "0", **environment}, folder)

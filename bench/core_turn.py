@@ -36,7 +36,10 @@ async def main(words: int, turns: int) -> None:
 
         async def ask() -> None:
             for number in range(turns):
-                await room.dispatch.heard(room.adapter.message("a question", channel=f"c{number % CHANNELS}"))
+                asked = room.adapter.message("a question", channel=f"c{number % CHANNELS}", author=f"p{number}")
+                await room.dispatch.heard(asked)
+                if room.dispatch.waiting > CHANNELS:
+                    await room.dispatch.idle()
             await room.dispatch.idle()
 
         async def commit() -> None:
@@ -53,12 +56,12 @@ async def main(words: int, turns: int) -> None:
 
 
 def _commits(path: Path, turns: int) -> None:
-    """What a turn keeps: the question, that it is begun, shown, answered, done."""
+    """What a turn keeps: the question, that it is begun, answered, and shown and done."""
     with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as connection:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("CREATE TABLE kept (id INTEGER PRIMARY KEY, said TEXT)")
-        for _ in range(turns * 5):
+        for _ in range(turns * 4):
             connection.execute("INSERT INTO kept (said) VALUES (?)", ("word " * 20,))
 
 

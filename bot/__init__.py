@@ -22,7 +22,7 @@ from bot.messages import (
 from bot.models import Prompt, Segment, Tool, ToolCall, Transcript, TurnModels, Verdict
 from bot.skill import Pieces, Request, Settings, Skill, Turn
 from bot.version import __version__
-from bot.wording import is_question, refers_back, wants_change
+from bot.wording import is_question, is_thanks, refers_back, wants_change
 
 __all__ = [
     "Attachment",
@@ -61,6 +61,7 @@ __all__ = [
     "Verdict",
     "__version__",
     "is_question",
+    "is_thanks",
     "refers_back",
     "wants_change",
 ]

@@ -151,6 +151,7 @@ class Spending:
         self._person, self._payers = accounts[0], accounts[1:]
         self._quotas = quotas
         self._pictures = self._seconds = self._spent = 0
+        self._listening = False  # what was begun is heard to its end: half a recording is of no use to anybody
         self.reserved = 0
 
     def hold(self, guess: Usage, cost: int) -> None:
@@ -161,6 +162,7 @@ class Spending:
             self._refuse(guess.pictures, seconds, more, self._quotas)
         self._pictures += guess.pictures
         self._seconds += seconds
+        self._listening = self._listening or seconds > 0
         self._person.pictures.held += guess.pictures
         self._person.sound.held += seconds
         self.reserved += more
@@ -190,8 +192,8 @@ class Spending:
         if pictures and not person.pictures.allows(pictures, quotas.pictures_per_day):
             again = _again(person.pictures, pictures, quotas.pictures_per_day)
             raise UserError(f"I may draw {quotas.pictures_per_day} pictures a day for you. {again}")
-        if seconds and not person.sound.allows(seconds, most):
-            again = _again(person.sound, seconds, most)
+        if seconds and not self._listening and not person.sound.allows(1, most):
+            again = _again(person.sound, 1, most)
             raise UserError(f"I may listen to {quotas.audio_minutes_per_day} minutes a day for you. {again}")
         if not cost:
             return

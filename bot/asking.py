@@ -33,6 +33,7 @@ from storage import Store
 
 __all__ = ["CUT_OFF", "Asking", "settings_key"]
 
+READ = "files read"  # what is kept with an answer about files
 MOST_FILES = 4  # that are read for one answer
 READ_BYTES = 25 * 1024 * 1024
 
@@ -98,15 +99,19 @@ class Asking:
         async def documents() -> tuple[Document, ...]:
             found = await _documents(message, read)
             if not found and kept:  # a reply to an answer about files, or its button
-                found = tuple(Document(**each) for each in kept.about.get("documents", ()))
+                found = tuple(Document(**each) for each in kept.about.get(READ, ()))
             to_keep[:] = [each for each in found if each.text]
             room = self._memory.document_characters // max(1, len(to_keep))
             found = tuple([await asyncio.to_thread(fitted, each, own_words(message), room) for each in found])
             bill.documents = [each for each in found if each.text and not stands_above(each, remembered)]
+            notes.extend(each.limit or f"{each.name}: {each.trouble}" for each in found if each.limit or each.trouble)
             return found
 
         async def pictures() -> tuple[Attachment, ...]:
-            seen = [each for each in _files(message) if each.kind == "image"] if models.serves("vision") else []
+            seen = [each for each in _files(message) if each.kind == "image"]
+            if seen and not models.serves("vision"):
+                notes.append("I cannot look at pictures here")
+                return ()
             if len(seen) > MOST_FILES:
                 notes.append(f"I looked at the first {MOST_FILES} of {len(seen)} pictures")
             return tuple([await read(each) for each in seen[:MOST_FILES]])
@@ -157,11 +162,12 @@ class Asking:
             async for piece in pieces:
                 if isinstance(piece, Keep):
                     bill.keep(piece, name)
+                    to_keep.clear()
                 elif isinstance(piece, Button) and not piece.skill:
                     piece = replace(piece, skill=name)
                 yield piece
-        if to_keep and not bill.keeper:  # so that a reply to this answer can go on about them
-            keep = Keep({"documents": [asdict(document) for document in to_keep]})
+        if to_keep:  # so that a reply to this answer can go on about them
+            keep = Keep({READ: [asdict(document) for document in to_keep]})
             bill.keep(keep, name)
             yield keep
         if remembered.cut and shown:

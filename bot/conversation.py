@@ -102,8 +102,10 @@ class Conversation:
             bill.add(usage)
             spending.spend(usage)
 
-        async def posted(part: int, message_id: str) -> None:
+        async def posted(part: int, message_id: str, last: bool) -> None:
             running.shown[part] = message_id
+            if last:
+                return
             try:
                 await self._store.posted(running.heard, part, message_id)
             except Exception:
@@ -156,7 +158,8 @@ class Conversation:
         except Exception:
             log.exception("an answer could not be kept", heard=running.heard)
             answer.footers.append(NOT_KEPT)  # but it is shown: nobody is left in front of half an answer
-            begin.done = running.told = True
+            running.told = True
+        begin.done = True  # what is kept, or lost, need not be begun
         spending.settle()
         await self._deliver(running.heard, message, delivery)
         SECONDS.labels(message.channel.platform).observe(time.monotonic() - began)
@@ -340,7 +343,7 @@ class Conversation:
             log.info("an answer has nowhere to go", heard=heard, platform=message.channel.platform, reason=str(error))
             await self._store.finish(heard, "failed")
             return
-        await self._store.finish(heard, "done", files_too=delivery.attaches)
+        await self._store.finish(heard, "done", files_too=delivery.attaches, shown=delivery.unrecorded)
 
     async def resume(self, heard: Heard, running: Running) -> None:
         """Finish what an earlier process began: deliver its answer, or say honestly that there is none."""
@@ -369,7 +372,7 @@ class Conversation:
         """Delivers an answer that is complete and kept, over whatever an earlier attempt has shown of it."""
         message = running.message
 
-        async def posted(part: int, message_id: str) -> None:
+        async def posted(part: int, message_id: str, _last: bool) -> None:
             running.shown[part] = message_id
             await self._store.posted(running.heard, part, message_id)
 

@@ -30,6 +30,7 @@ PLACEHOLDER = "…"
 MOST_CHARACTERS = 100_000  # of one answer; what says more than this has lost its way
 STOP = Button("stop", "Stop")
 WHOLE = "the whole answer is in the file"
+_SPREAD = 0.25  # by which the slowest answer is slower than the platform's pace
 _FOOTER_ROOM = 8  # what a platform's own marks around a footer may take
 
 
@@ -102,7 +103,7 @@ class Delivery:
         answer: Answer,
         *,
         begin: Callable[[], Awaitable[None]],
-        posted: Callable[[int, str], Awaitable[None]],
+        posted: Callable[[int, str, bool], Awaitable[None]],
         shown: dict[int, str] | None = None,
         first: int = 0,
         again: bool = False,
@@ -114,10 +115,13 @@ class Delivery:
         self._begin = begin
         self._posted = posted
         self.shown = dict(shown or {})
+        self.unrecorded: dict[int, str] = {}  # what `posted` was told to be the last of it all, and need not keep
         self._first = first
         self._again = again
         self._replies: dict[int, Reply] = {}
         self._limits = adapter.limits(message.channel)
+        # Each answer keeps its own time, so that many which begin together are not all shown in the same moment.
+        self._beat = self._limits.pace * (1 + _SPREAD * int(nonce_of(self._channel, message.id, 0)[:4], 16) / 0xFFFF)
         self._changed = asyncio.Event()
         self._ending = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
@@ -161,16 +165,18 @@ class Delivery:
     async def finish(self) -> None:
         """Show the whole answer. Raises `PostFailed` when the platform does not take it, `Gone` when it never will."""
         replies = [] if self._answer.empty else await self._composed()
+        end = self._first + len(replies)
+        over = [part for part in self.shown if part >= end]
         for part, reply in enumerate(replies, self._first):
-            await self._show(part, reply)
-        for part in [part for part in self.shown if part >= self._first + len(replies)]:
+            await self._show(part, reply, last=part == end - 1 and not over)
+        for part in over:
             await self._adapter.remove(self._channel, self.shown.pop(part))
 
     async def _keep_showing(self) -> None:
         while True:
             await self._changed.wait()
             if not self.shown and self._limits.once:
-                await self._pause(self._limits.pace / 4)  # a short answer is posted whole, a long one not by a syllable
+                await self._pause(self._beat / 4)  # a short answer is posted whole, a long one not by a syllable
             if self._ending.is_set():
                 return
             self._changed.clear()
@@ -182,7 +188,7 @@ class Delivery:
                 log.warning("part of an answer was not shown yet", platform=self._channel.platform, error=str(error))
                 if isinstance(error, Gone):
                     return
-            await self._pause(self._limits.pace)
+            await self._pause(self._beat)
 
     async def _keep_typing(self) -> None:
         while not self._ending.is_set() and not self.shown:
@@ -243,7 +249,7 @@ class Delivery:
         most = self._limits.attachment_bytes // (1024 * 1024)
         return fitting, f"{missing} file(s) left out: this channel takes {self._limits.attachments} of up to {most} MB"
 
-    async def _show(self, part: int, reply: Reply) -> None:
+    async def _show(self, part: int, reply: Reply, *, last: bool = False) -> None:
         if self._replies.get(part) == reply:
             return
         if part not in self.shown:
@@ -252,7 +258,10 @@ class Delivery:
             answers = self._message.reply_to or self._message.id
             message_id = await self._adapter.post(self._channel, reply, answers=answers, nonce=nonce)
             self.shown[part] = message_id
-            await self._posted(part, message_id)
+            last = last and not self._again
+            await self._posted(part, message_id, last)
+            if last:  # the question is closed now, and this is written down with that
+                self.unrecorded[part] = message_id
             if self._again:  # the platform may have kept what an earlier attempt had posted
                 await self._adapter.edit(self._channel, message_id, reply)
         else:

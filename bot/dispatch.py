@@ -136,6 +136,10 @@ class Dispatch(People):
                 waiting.running = running
             finally:
                 self._waiting.stamp(waiting)
+            gone = [said.message_id for said in message.before if (*message.channel.key, said.message_id) in self._gone]
+            if left := running.without(gone):
+                running.message = left
+                await self._store.rewrite(running.heard, packed(left))
         log.info("joined", heard=running.heard, earlier=earlier.heard)
         return True
 
@@ -175,6 +179,8 @@ class Dispatch(People):
         for running in self._waiting.of(channel):
             if running.message.id in gone or running.message.reply_to in gone:  # or the answer whose button was pressed
                 running.withdraw()
+                if self._waiting.drop(running):
+                    await self._store.finish(running.heard, "expired")
                 await self._answer_instead(running.message, gone)
             elif left := running.without(gone):
                 running.change(left)

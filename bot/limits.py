@@ -37,7 +37,7 @@ class Limited(BaseSettings):
         15,
         ge=0,
         validation_alias="PARLEY_AUDIO_MINUTES_PER_DAY",
-        description="Minutes of sound listened to for one person in a day",
+        description="Minutes of sound listened to for one person in a day; what was begun is heard to its end",
     )
     community_turns_per_hour: int = Field(
         300,

@@ -97,7 +97,8 @@ class Turn(Generic[S, R]):
 
     async def documents(self) -> "tuple[Document, ...]":
         """What the files say that came with the message or with what it replies to, as far as it is text of any kind:
-        PDF, Word, tables, code, mail … One that cannot be read says why in its `trouble`.
+        PDF, Word, tables, code, mail … One that cannot be read says why in its `trouble`. What was not read is told
+        below the answer.
         """
         return await self._documents()
 

@@ -165,6 +165,14 @@ class Waiting:
         if channel.key in self._queues:
             self._offer(channel)
 
+    def drop(self, running: Running) -> bool:
+        """Let a question wait no more; `False` when it does not, or when another is just being joined to it."""
+        for each in self._queues.get(running.message.channel.key, ()):
+            if each.running is running and not each.lock.locked():
+                self._remove(each)
+                return True
+        return False
+
     def overdue(self) -> list[WaitingTurn]:
         """What has waited too long. It waits no more."""
         found = []

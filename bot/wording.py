@@ -5,7 +5,7 @@ Only the plain cases of some languages; whoever uses this has a sensible way for
 
 import re
 
-__all__ = ["is_question", "refers_back", "wants_change"]
+__all__ = ["is_question", "is_thanks", "refers_back", "wants_change"]
 
 _ASKS = re.compile(
     r"\s*(who|what|where|when|why|how|which|whose|is|are|was|were|does|do|did|has|have"
@@ -43,6 +43,13 @@ _BACK = re.compile(
 )
 
 
+_PRAISE = (
+    "thanks thank you thx ty cheers nice great good cool wow lol haha hahaha perfect lovely awesome amazing beautiful "
+    "brilliant excellent well done love it this ok okay yes so much very job one danke dankeschön super schön toll "
+    "klasse prima sehr vielen dank merci beaucoup génial parfait bravo gracias muchas genial perfecto grazie mille "
+    "perfetto obrigado obrigada спасибо отлично класс"
+)
+_THANKS = frozenset(_PRAISE.split())
 _POLITE = re.compile(r"\s*(can|could|would|kannst|könntest)\b", re.IGNORECASE)
 
 
@@ -56,6 +63,11 @@ def is_question(words: str) -> bool:
 def wants_change(words: str) -> bool:
     """Whether somebody wants something changed, such as "make the sky red"."""
     return bool(_CHANGES.match(words)) and not _NOT_A_CHANGE.match(words)
+
+
+def is_thanks(words: str) -> bool:
+    """Whether somebody only says thanks, or how they like it."""
+    return bool(words.strip()) and all(word in _THANKS for word in re.findall(r"[^\W_]+", words.lower()))
 
 
 def refers_back(words: str) -> bool:

@@ -44,10 +44,6 @@ class Chat(Skill[ChatSettings, ChatRequest]):
         asked = turn.request.text or UNASKED
         async for piece in turn.chat(turn.prompts(system, text=asked, documents=documents, pictures=pictures)):
             yield piece
-        unseen = [each.name for each in turn.message.attachments if each.kind in ("audio", "video")]
-        unseen += [each.name for each in turn.message.attachments if each.kind == "image" and not pictures]
-        if unseen:
-            yield Footer(f"not looked at or listened to: {', '.join(unseen)}")
-        for document in documents:
-            if note := document.limit or (f"{document.name}: {document.trouble}" if document.trouble else ""):
-                yield Footer(note)
+        unheard = [each.name for each in turn.message.attachments if each.kind in ("audio", "video")]
+        if unheard:
+            yield Footer(f"not listened to: {', '.join(unheard)}")

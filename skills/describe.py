@@ -18,6 +18,7 @@ from bot import (
     Status,
     Turn,
     UserError,
+    is_thanks,
     wants_change,
 )
 
@@ -121,6 +122,12 @@ class Describe(Skill[DescribeSettings, DescribeRequest]):
         kept = turn.kept.attachments if turn.kept else ()
         own = turn.message.attachments and turn.attached("image")
         attached = (*kept, *own) if own else kept or turn.attached("image")
+        if kept and not own and turn.kept and is_thanks(question) and "chat" in turn.skills:
+            async for piece in turn.ask("chat", question):
+                if not isinstance(piece, Keep):
+                    yield piece
+            yield Keep(turn.kept.about, kept)
+            return
         if not attached:
             raise UserError("Send me a picture, or reply to one, and I will look at it.")
         if wants_change(question) and turn.request.what == "auto" and "draw" in turn.skills:

@@ -21,6 +21,7 @@ from bot import (
     Turn,
     UserError,
     is_question,
+    is_thanks,
     refers_back,
 )
 
@@ -79,8 +80,9 @@ class Draw(Skill[DrawSettings, DrawRequest]):
         request, words = turn.request, turn.request.prompt.strip()
         drawn = turn.kept if turn.kept and turn.kept.attachments else None
         what = request.what if request.what != "auto" else _what(turn, words, drawn)
-        if what == "ask" and drawn:
-            async for piece in turn.ask("describe", words, attachments=drawn.attachments):
+        if what in ("ask", "chat") and drawn:
+            seen = drawn.attachments if what == "ask" else ()
+            async for piece in turn.ask("describe" if what == "ask" else "chat", words, attachments=seen):
                 if not isinstance(piece, Keep | Button):
                     yield piece
             yield Keep(drawn.about, drawn.attachments)  # the next reply is still about the picture
@@ -135,7 +137,8 @@ class Draw(Skill[DrawSettings, DrawRequest]):
             yield each
         for button in _buttons(len(shown), undo=bool(parent)):
             yield button
-        if len(drawn.attachments if drawn else ()) > 1 and sources and which == 1 and request.which == 1:
+        unsaid = sources and which == request.which == 1 and not turn.message.reply_to
+        if unsaid and drawn and len(drawn.attachments) > 1:
             yield Footer("I took the first picture; begin with “2:” for the second")
         yield Keep(
             {
@@ -156,6 +159,8 @@ def _what(turn: Turn[DrawSettings, DrawRequest], words: str, drawn: Kept | None)
     pictures = bool(drawn or turn.attached("image"))
     if not pictures:
         return "draw"
+    if drawn and is_thanks(words) and "chat" in turn.skills:
+        return "chat"
     if drawn and UNDO.match(words):
         return "undo"
     if drawn and (not words or ANOTHER.match(words)):

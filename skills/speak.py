@@ -6,11 +6,11 @@ from bot import Button, Field, Footer, Pieces, Request, Settings, Skill, Status,
 
 MOST = 3000  # characters that are read at once
 CODE = re.compile(r"```.*?(```|\Z)", re.DOTALL)
-LINK = re.compile(r"!?\[([^\]]*)\]\([^)]*\)")
+LINK = re.compile(r"!?\[([^\]\[]{0,300})\]\([^)]{0,2000}\)")
 ADDRESS = re.compile(r"<?https?://([^\s/>]+)\S*>?")
-TABLE_RULE = re.compile(r"^\s*\|?[\s:|-]+\|[\s:|-]*$", re.MULTILINE)
+TABLE_RULE = re.compile(r"^[ \t]*\|?[ \t:|-]+\|[ \t:|-]*$", re.MULTILINE)
 TABLE_EDGE = re.compile(r"^[ \t]*\|[ \t]*|[ \t]*\|[ \t]*$", re.MULTILINE)
-LINE_MARKS = re.compile(r"^\s*(#{1,6}\s+|>\s?|[-*+]\s+)", re.MULTILINE)
+LINE_MARKS = re.compile(r"^[ \t]*(#{1,6}[ \t]+|>[ \t]?|[-*+][ \t]+)", re.MULTILINE)
 MARKS = re.compile(r"(\*\*|__|~~|`|\|\||(?<!\w)[*_]|[*_](?!\w))")
 PICTOGRAMS = re.compile("[\U0001f000-\U0001faff\u2600-\u27bf\ufe0f\u200d]")
 SENTENCE_END = re.compile(r"[.!?…。！？](?=\s|$)")
@@ -51,7 +51,10 @@ class Speak(Skill[SpeakSettings, SpeakRequest]):
             raise UserError("There is nothing in this that can be read aloud.")
         yield Status("Speaking…")
         sound = await turn.models.speak(aloud, voice=turn.settings.voice, language=turn.request.language)
-        yield await turn.voiced(sound)
+        try:
+            yield await turn.voiced(sound)
+        except UserError:  # a format that is not read here is still a sound to whoever asked for it
+            yield sound
         for note in left_out:
             yield Footer(note)
 
@@ -65,7 +68,7 @@ class Speak(Skill[SpeakSettings, SpeakRequest]):
 def as_spoken(text: str) -> tuple[str, list[str]]:
     """Markdown as somebody would read it to somebody else, and a note about what was left out."""
     notes = ["code is not read aloud"] if CODE.search(text) else []
-    plain = CODE.sub("\n", text)
+    plain = CODE.sub("\n", re.sub(r"[ \t]+", " ", text[: 4 * MOST]))
     plain = LINK.sub(r"\1", plain)
     plain = ADDRESS.sub(r"\1", plain)
     plain = TABLE_EDGE.sub("", TABLE_RULE.sub("", plain))

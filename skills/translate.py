@@ -34,7 +34,10 @@ class Translate(Skill[TranslateSettings, TranslateRequest]):
     async def reply(self, turn: Turn[TranslateSettings, TranslateRequest]) -> Pieces:
         quote = turn.message.quote
         texts = [quote.text] if quote and quote.text else []
-        texts += [document.text or document.trouble for document in await turn.documents()]
+        documents = await turn.documents()
+        texts += [document.text for document in documents if document.text]
+        if documents and not texts and not turn.request.text.strip():
+            raise UserError("\n".join(document.trouble for document in documents))
         for skill, kinds, what in IN_OTHERS:
             attached = turn.attached(*kinds)
             if attached and not texts and skill in turn.skills:

@@ -1,6 +1,6 @@
 """What is asked of storage, in the words of a conversation."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -44,6 +44,7 @@ _NEW_POST = upsert(posts)
 _POSTED = _NEW_POST.on_conflict_do_update(
     index_elements=["heard", "part"], set_={"message_id": _NEW_POST.excluded.message_id}
 )
+_NOTHING: Mapping[int, str] = {}
 _SAID = insert(lines)
 _USED = insert(bills)
 
@@ -308,10 +309,17 @@ class Store(Context):
         if recent is not None:
             recent.extend(replace(line, at=line.at or now) for line in said)
 
-    async def finish(self, heard: int, state: State = "done", *, files_too: bool = False) -> None:
-        """Close a question. Its text, its answer and its files are wiped here: the context holds what was said."""
+    async def finish(
+        self, heard: int, state: State = "done", *, files_too: bool = False, shown: Mapping[int, str] = _NOTHING
+    ) -> None:
+        """Close a question. Its text, its answer and its files are wiped here: the context holds what was said.
+
+        `shown` are the ids of parts of its answer that were posted just now.
+        """
 
         def work(connection: Connection) -> None:
+            for part, message_id in shown.items():
+                connection.execute(_POSTED, {"heard": heard, "part": part, "message_id": message_id})
             connection.execute(_FINISH, {"heard": heard, "ending": state})
             if files_too:
                 connection.execute(delete(files).where(files.c.heard == heard, ~files.c.kept))

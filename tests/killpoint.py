@@ -27,6 +27,12 @@ STEPS: dict[str, tuple[str, type, str]] = {
     "all recorded": (After, Store, "finish"),
     "waiting for its turn": (Before, Conversation, "answer"),
 }
+# Steps of what does not happen in every turn.
+FURTHER: dict[str, tuple[str, type, str]] = {
+    "before two questions are joined": (Before, Store, "join"),
+    "two questions are joined": (After, Store, "join"),
+    "taken up again": (After, Store, "again"),
+}
 
 
 def _die() -> None:
@@ -35,7 +41,7 @@ def _die() -> None:
 
 def arm(step: str) -> None:
     """Make the process die at `step`."""
-    when, owner, name = STEPS[step]
+    when, owner, name = (STEPS | FURTHER)[step]
     real: Callable[..., Any] = getattr(owner, name)
 
     async def deadly(*args: Any, **kwargs: Any) -> Any:

@@ -167,7 +167,7 @@ class OnTeams(Platform):
         assert answered.seconds < 1
 
     async def seen(self) -> list[Seen]:
-        return [
+        seen = [
             Seen(
                 shown.text,
                 [(file.media_type, file.data) for file in shown.files if "card" not in file.media_type],
@@ -175,6 +175,7 @@ class OnTeams(Platform):
             )
             for shown in self.teams.answers(self.conversation)
         ]
+        return [each for each in seen if each.text or each.files]  # buttons may stand in a message of their own
 
 
 class OnThePage(Platform):

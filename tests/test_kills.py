@@ -247,3 +247,56 @@ async def test_after_a_kill_there_is_one_answer_or_one_notice(
         assert len(openai.of()) <= 1
     finally:
         await process.close()
+
+
+@pytest.fixture
+async def discord(openai: FakeOpenAI, config: Config) -> AsyncIterator[tuple[Discord, Process]]:
+    async with FakeDiscord() as fake:
+        models = {"OPENAI_BASE_URL": openai.url, "OPENAI_API_KEY": openai.key}
+        environment = {"DISCORD_TOKEN": fake.token, "PARLEY_DISCORD_API": fake.api, "PORT": "0", **models}
+        process = Process(environment, config.folder)
+        yield Discord(fake), process
+        await process.close()
+
+
+@pytest.mark.parametrize(("step", "answers"), [("before two questions are joined", 2), ("two questions are joined", 1)])
+async def test_questions_that_were_to_be_answered_together_are_all_answered_after_a_kill(
+    discord: tuple[Discord, Process], openai: FakeOpenAI, step: str, answers: int
+) -> None:
+    there, process = discord
+    openai.hold()
+    await process.start(step)
+    await there.arrived(process)
+    await there.ask()
+    await openai.called()
+    for more in ("And in Porto?", "And in Faro?"):
+        await there.discord.say(there.room, there.ada, more, mention_bot=True)
+    await process.died()
+    await openai.release()
+    await process.start()
+    await there.arrived(process)
+    await there.until(lambda: there.seen().count(ANSWER) == answers)
+    await process.stop()
+    assert sorted(there.seen()) == sorted([INTERRUPTED, *[ANSWER] * answers])
+    shown = [str(call.body["messages"]) for call in openai.of()[1:]]
+    assert len(shown) == answers
+    assert all(any(place in each for each in shown) for place in ("Porto", "Faro"))
+
+
+async def test_an_answer_that_was_to_be_given_again_is_given_or_excused_in_its_place_after_a_kill(
+    discord: tuple[Discord, Process], openai: FakeOpenAI
+) -> None:
+    there, process = discord
+    await process.start("taken up again")
+    await there.arrived(process)
+    await there.ask()
+    await there.until(lambda: ANSWER in there.seen())
+    (answer,) = there.discord.answers(there.room)
+    openai.reply_with("Lisbon is still an hour behind.")
+    await there.discord.press(answer, there.ada, "Regenerate")
+    await process.died()
+    await process.start()
+    await there.arrived(process)
+    await there.until(lambda: there.seen() == ["Lisbon is still an hour behind."])
+    await process.stop()
+    assert len(openai.of()) == 2

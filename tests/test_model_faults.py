@@ -1,11 +1,12 @@
 """What can go wrong with a model, and what a person is told."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 
 import pytest
 
+from bot.messages import Attachment
 from bot.models import (
     BadReply,
     Busy,
@@ -22,6 +23,9 @@ from bot.models import (
 from bot.models.profiles import PROFILES
 from tests.fakes.openai import FakeOpenAI, faults
 from tests.model_rig import Turn, models_at, models_of
+from tests.sounds import tone, wav
+
+NOTE = Attachment("v.wav", "audio/wav", wav(tone(0.5)))
 
 
 @pytest.fixture
@@ -156,6 +160,65 @@ async def test_a_server_that_is_not_there_is_said_to_be_so(openai: FakeOpenAI) -
         pass
     async with models_of(gone.url, "gpt-6-luna") as turn:
         assert "The model server cannot be reached" in str((await turn.fail())[1])
+
+
+async def test_a_name_that_leads_nowhere_and_a_server_without_tls_are_out_of_reach(openai: FakeOpenAI) -> None:
+    for url in ("http://nowhere.invalid/v1", openai.url.replace("http://", "https://")):
+        async with models_of(url, "gpt-6-luna", key="k") as turn:
+            _, error = await turn.fail()
+            assert isinstance(error, Unavailable)
+            with pytest.raises(Unavailable):
+                await turn.models.transcribe(NOTE)
+
+
+async def test_the_operator_is_told_of_a_refused_key_once_in_ten_minutes(
+    openai: FakeOpenAI, turn: Turn, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    openai.fail_with(faults.status(401, "no"), times=3)
+    for _ in range(2):
+        await turn.fail()
+    assert capsys.readouterr().out.count("does not accept the key") == 1
+    monkeypatch.setattr("bot.models.wire._ALERT_AGAIN", 0.0)
+    await turn.fail()
+    assert capsys.readouterr().out.count("does not accept the key") == 1
+
+
+async def test_a_drawing_that_never_comes_is_given_up(
+    openai: FakeOpenAI, turn: Turn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bot.models.drawing._WHOLE", 0.3)
+    openai.fail_with(faults.stall(), path="/images/generations", times=2)
+    with pytest.raises(Unavailable):
+        await turn.models.image("a fox")
+    assert [(used.pictures, used.estimated) for used in turn.used] == [(1, True)]  # it may have been painted
+
+
+@pytest.mark.parametrize("path", ["/images/generations", "/audio/transcriptions", "/audio/speech", "/embeddings"])
+@pytest.mark.parametrize(
+    ("fault", "error", "calls"),
+    [
+        (faults.status(401, "no"), NotConfigured, 1),
+        (faults.status(429, "x", code="insufficient_quota"), NoCredit, 1),
+        (faults.status(429, "x", retry_after=300), Busy, 1),
+        (faults.status(400, "filtered", code="content_filter"), Refused, 1),
+        (faults.status(404, "no such model"), NotConfigured, 1),
+        (faults.html(), BadReply, 1),
+        (faults.status(503), Unavailable, 3),
+    ],
+)
+async def test_other_calls_fail_in_the_same_words(
+    openai: FakeOpenAI, turn: Turn, path: str, fault: faults.Fault, error: type[ModelError], calls: int
+) -> None:
+    openai.fail_with(fault, path=path, times=3)
+    ask: dict[str, Callable[[], Awaitable[object]]] = {
+        "/images/generations": lambda: turn.models.image("a fox"),
+        "/audio/transcriptions": lambda: turn.models.transcribe(NOTE),
+        "/audio/speech": lambda: turn.models.speak("Hello."),
+        "/embeddings": lambda: turn.models.embed(["fox"]),
+    }
+    with pytest.raises(error):
+        await ask[path]()
+    assert len(openai.of(path)) == min(calls, 2 if "images" in path else calls)
 
 
 async def test_a_server_that_fails_again_and_again_is_left_alone(openai: FakeOpenAI, turn: Turn) -> None:

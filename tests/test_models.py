@@ -11,6 +11,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from PIL import Image
 
+from bot.config import load_config
 from bot.media import TooLarge, Unreadable
 from bot.messages import Attachment
 from bot.models import (
@@ -21,6 +22,7 @@ from bot.models import (
     Refused,
 )
 from bot.models.fetch import fetch_picture
+from bot.models.find import find_models
 from tests.fakes.openai import FakeOpenAI, faults
 from tests.model_rig import Turn, models_at
 from tests.sounds import encoded, tone, wav
@@ -274,6 +276,18 @@ async def test_a_recording_that_the_server_does_not_take_is_converted(openai: Fa
     await turn.models.transcribe(Attachment("voice.amr", "audio/amr", note), language="de")
     call = openai.of("/audio/transcriptions")[0]
     assert (call.files["file"].name, call.body["language"]) == ("sound.mp3", "de")
+
+
+async def test_a_server_on_ones_own_machine_hears_plain_sounds() -> None:
+    note = encoded(tone(1.0), "mp4", "aac")
+    async with FakeOpenAI(key="", models=("whisper-1", "llama3")) as local:
+        models = await find_models(load_config(openai_base_url=local.url))
+        turn = Turn(models)
+        await turn.models.transcribe(Attachment("voice.m4a", "audio/mp4", note))
+        await models.close()
+    upload = local.of("/audio/transcriptions")[0].files["file"]
+    assert (upload.name, upload.data[:4]) == ("sound.wav", b"RIFF")
+    assert turn.used[0].cost == 0
 
 
 async def test_silence_is_not_sent_and_not_paid(openai: FakeOpenAI, turn: Turn) -> None:

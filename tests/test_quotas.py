@@ -8,6 +8,7 @@ import pytest
 
 from bot.budget import MICRO, Meter, Quotas, Seldom, in_words, stand_in
 from bot.config import Config
+from bot.errors import UserError
 from bot.messages import Person
 from bot.models import Usage
 from bot.testing import ScriptedModel
@@ -95,6 +96,20 @@ async def test_pictures_have_a_number_of_their_own_also_after_a_restart(room: Ro
     assert seen[2][0].startswith("I may draw 2 pictures a day for you. Please ask again in 2")
     assert len(room.model.drawn) == 2  # type: ignore[attr-defined]
     assert "2 pictures a day" in (await ask(quoted(room, pictures_per_day=2), 1, "draw a fox"))[0][0]
+
+
+async def test_a_recording_that_was_begun_is_heard_to_its_end_and_then_it_is_enough(room: Room) -> None:
+    room = quoted(room, audio_minutes_per_day=1)
+    account = room.conversation.allowance
+    message = room.adapter.message("")
+    turn = await account.spending(message, {})
+    for _ in range(12):  # the parts of an hour
+        part = Usage("openai", "gpt-transcribe", "speech", seconds=300)
+        turn.hold(part, 0)
+        turn.spend(part)
+    turn.settle()
+    with pytest.raises(UserError, match=r"1 minutes a day for you. Please ask again in 24 hours"):
+        (await account.spending(message, {})).hold(part, 0)
 
 
 async def test_a_picture_that_came_to_nothing_is_not_counted(config: Config, store: Store) -> None:

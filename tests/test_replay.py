@@ -9,10 +9,12 @@ from typing import Literal
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from bot.adapter import Limits
+from bot.budget import Quotas
 from bot.config import load_config
-from bot.messages import Message
+from bot.messages import Message, Press
 from storage import open_store
-from tests.room import Room
+from tests.room import Room, Stepwise
 
 
 @dataclass(frozen=True)
@@ -89,3 +91,62 @@ def test_what_was_deleted_before_it_was_heard_is_not_answered() -> None:
 
 def test_an_edit_that_overtakes_its_message_is_what_counts() -> None:
     assert asyncio.run(replay([Event("edit", 0, 1), Event("say", 0)])) == ["0.1"]
+
+
+# The same while the bot is busy: questions wait, are answered together, and are answered again.
+
+
+async def replay_busy(events: list[Event]) -> tuple[list[str], list[str], int]:
+    """The same, while nothing is answered before everything has happened; and once more when everything that was
+    answered is answered again. Then the number of questions that nobody has dealt with.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        config = load_config(folder=Path(folder), probe=False)
+        store = await open_store(config.database)
+        model = Stepwise("fine")
+        limits = Limits(pace=0.0, typing=60.0, buttons=5)
+        async with Room(config, store, model=model, limits=limits, quotas=Quotas(turns_per_minute=100)) as room:
+
+            async def settle() -> list[str]:
+                for _ in range(30):
+                    model.steps.release()
+                await room.dispatch.idle()
+                lines = await store.history(("fake", "", "general"), 100)
+                return [line.text for line in lines if line.role == "user"]
+
+            messages: dict[int, Message] = {}
+            for event in events:
+                author = "Ada" if event.number % 3 else "Bob"
+                first = messages.setdefault(
+                    event.number, room.adapter.message(f"{event.number}.0", author=author, kind="channel")
+                )
+                if event.kind == "say":
+                    await room.dispatch.heard(first)
+                elif event.kind == "edit":
+                    await room.dispatch.edited(replace(first, text=f"{event.number}.{event.version}"))
+                else:
+                    await room.dispatch.deleted(first.channel, [first.id])
+            once = await settle()
+            for shown in list(room.adapter.shown.values()):
+                asked = next(each for each in messages.values() if each.id == shown.answers)
+                press = Press(f"p{shown.id}", asked.channel, asked.author, shown.id, "regenerate", asked.sent_at)
+                await room.dispatch.pressed(press)
+            again = await settle()
+            undone = len(await store.undone())
+        await store.close()
+        return once, again, undone
+
+
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(histories())
+def test_the_context_is_what_is_visibly_there_also_when_questions_wait_and_answers_are_given_again(
+    events: list[Event],
+) -> None:
+    once, again, undone = asyncio.run(replay_busy(events))
+    assert set(once) == visible(events)
+    assert len(once) == len(set(once))
+    assert sorted(again) == sorted(once), "what is answered again was said once"
+    for numbers in ([0, 3], [1, 2]):  # of one person
+        theirs = [int(text.partition(".")[0]) for text in once if int(text.partition(".")[0]) in numbers]
+        assert theirs == sorted(theirs), "each person's lines stand in the order in which they were said"
+    assert undone == 0

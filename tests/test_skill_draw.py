@@ -98,6 +98,16 @@ async def test_a_question_about_a_drawn_picture_is_answered_and_the_next_reply_s
         assert [each.data for each in room.model.orders[-1]["edits"]] == [RED]
 
 
+async def test_thanks_are_not_drawn(config: Config, store: Store) -> None:
+    async with studio(config, store, RED, says=("You are welcome!",)) as room:
+        await room.ask("draw a square")
+        for words in ("Thank you so much! 😍", "wow, great", "Danke, sehr schön!"):
+            assert (await reply(room, words)).text == "You are welcome!"
+        assert len(room.model.orders) == 1
+        await reply(room, "Great, now make it blue")
+        assert [each.data for each in room.model.orders[-1]["edits"]] == [RED]
+
+
 async def test_another_version_knows_what_it_is_a_version_of(config: Config, store: Store) -> None:
     async with studio(config, store, RED, GREEN) as room:
         await room.ask("draw count=2 a fox")

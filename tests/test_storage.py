@@ -4,16 +4,19 @@ import asyncio
 import sqlite3
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from alembic.config import Config as AlembicConfig
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, create_engine, inspect, text
 
+from bot.adapter import Limits
 from bot.config import Config
 from storage import File, Line, RoomMessage, Rooms, StorageError, Store, open_store
 from storage.migrate import HEAD
 from storage.tables import metadata
+from tests.room import Room
 
 HERE = ("web", "", "room")
 
@@ -134,6 +137,23 @@ async def test_a_room_on_the_page_keeps_its_messages_in_order_and_edits_them_in_
     assert await rooms.remove("r") == ["1", "2"]
     assert await rooms.all() == []
     assert await store.file("f") is None
+
+
+async def test_a_turn_makes_four_commits_and_one_without_a_model_three(config: Config, store: Store) -> None:
+    room = Room(config, store, limits=Limits(pace=1.0))
+    for words, commits in (("Hello", 4), ("help", 3)):
+        await room.ask("Hi", author=words)  # what is read and written only once
+        made: list[object] = []
+        real = store.database.write
+
+        async def counting(work: Any, made: list[object] = made, real: Any = real) -> Any:
+            made.append(work)
+            return await real(work)
+
+        store.database.write = counting  # type: ignore[method-assign]
+        await room.ask(words, author=words)
+        store.database.write = real  # type: ignore[method-assign]
+        assert len(made) == commits, words
 
 
 # What an operator is told.

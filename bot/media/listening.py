@@ -82,7 +82,7 @@ async def _listen(data: bytes, most_seconds: float) -> Recording:
         wall=120.0 + most_seconds / 10,
         thing="sound",
         memory=512 * 1024 * 1024,
-        processor=round(20 + most_seconds / 60),
+        processor=round(30 + most_seconds / 30),
         media_type=media_type,
         most_seconds=most_seconds,
         part_seconds=_PART_SECONDS,

@@ -177,7 +177,7 @@ async def _read_stream(
                     return [event], event.get("usage")
     except (TimeoutError, BrokenOff) as error:
         log.warning("model broke off", provider=wire.profile.name, reason=type(error).__name__)
-        raise Unavailable(wire.profile.spoken) from None
+        raise Unavailable(wire.profile.spoken, late=True) from None
     except ValueError:
         raise BadReply from None
     finally:

@@ -22,9 +22,12 @@ __all__ = [
 
 
 class ModelError(UserError):
-    """A model did not do its part. `passes_on` says that the next model in the list may do better."""
+    """A model did not do its part. `passes_on` says that the next model in the list may do better, `late` that it may
+    well have worked all the while it was waited for.
+    """
 
     passes_on = True
+    late = False
 
 
 class NotConfigured(ModelError):
@@ -83,8 +86,9 @@ class Rejected(ModelError):
 class Unavailable(ModelError):
     """No answer, or a fault on the other side."""
 
-    def __init__(self, label: str = "The model") -> None:
+    def __init__(self, label: str = "The model", *, late: bool = False) -> None:
         super().__init__(f"{label} cannot be reached just now. Please try again in a few minutes.")
+        self.late = late
 
 
 class BadReply(ModelError):

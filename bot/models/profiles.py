@@ -75,11 +75,10 @@ class Profile:
         return "The model server" if known is None or self.name == "custom" else known.label
 
 
-def _local(name: str, label: str, port: int) -> Profile:
-    """A server on this machine. It may have to load a model first, and then be slow."""
-    return Profile(
-        name, label, f"http://127.0.0.1:{port}/v1", lists=True, first=120.0, gap=60.0, hangs_up=True, free=True
-    )
+def _local(name: str, label: str, port: int, *, sounds: tuple[str, ...] = ("audio/wav", "audio/ogg")) -> Profile:
+    """A server on one's own machine. It may have to load a model first, and then be slow."""
+    url = f"http://127.0.0.1:{port}/v1"
+    return Profile(name, label, url, lists=True, first=120.0, gap=60.0, hangs_up=True, free=True, sounds=sounds)
 
 
 PROFILES: Mapping[str, Profile] = MappingProxyType(
@@ -124,10 +123,10 @@ PROFILES: Mapping[str, Profile] = MappingProxyType(
             ),
             _local("ollama", "Ollama", 11434),
             _local("lmstudio", "LM Studio", 1234),
-            _local("llamacpp", "llama-server", 8080),
+            _local("llamacpp", "llama-server", 8080, sounds=("audio/wav",)),
             _local("vllm", "vLLM", 8000),
             _local("localai", "LocalAI", 8080),
-            replace(_local("transformers", "transformers serve", 8000), sounds=("audio/wav", "audio/ogg")),
+            _local("transformers", "transformers serve", 8000),
             Profile("litellm", "LiteLLM", "http://127.0.0.1:4000/v1", lists=True, limit=4096, models=OFFICIAL),
             Profile("custom", "Model server", models=OFFICIAL, lists=True, limit_key="max_completion_tokens"),
         )
@@ -182,6 +181,8 @@ def profile_for(url: str, *, keyed: bool) -> Profile:
         label = f"{profile.label} on this machine ({address})"
         pace = PROFILES["custom" if keyed else "ollama"]
         profile = replace(profile, first=pace.first, gap=pace.gap, hangs_up=pace.hangs_up, limit=limit)
+        sounds = pace.sounds if keyed or not profile.free else profile.sounds
+        profile = replace(profile, free=not keyed, sounds=sounds)
         return replace(profile, base_url=base_url, label=label, models=OFFICIAL)
     return replace(PROFILES["custom"], base_url=base_url, label=f"Model server at {address}", limit=limit)
 

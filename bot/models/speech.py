@@ -28,7 +28,7 @@ async def ready_sound(sound: Attachment, taken: Sequence[str]) -> tuple[Attachme
     if facts.media_type in taken:
         name = f"sound.{extension(facts.media_type)}"
         return Attachment(name, facts.media_type, sound.data, len(sound.data)), facts
-    return await convert_sound(sound.data, "mp3" if "audio/mpeg" in taken else "ogg"), facts
+    return await convert_sound(sound.data, "mp3" if "audio/mpeg" in taken else "wav"), facts
 
 
 def ask_for_transcript(model: str, language: str, words: str) -> dict[str, Any]:

@@ -277,7 +277,10 @@ class TurnModels:
                 self._notice(provider)
                 try:
                     made, usage = await call(provider, model)
-                except asyncio.CancelledError:  # the server may have done the work by now
+                except (asyncio.CancelledError, ModelError) as error:
+                    if isinstance(error, ModelError) and not error.late:
+                        raise
+                    # The server may have done the work by now.
                     self._note(provider, replace(guess, provider=provider.name, model=model, estimated=True))
                     raise
             except ModelError as error:

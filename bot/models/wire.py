@@ -131,7 +131,7 @@ class Wire:
                 return await self._post(client, path, body, files)
         except TimeoutError as error:
             if waiting.expired():
-                return Fault(Unavailable(self.profile.spoken), code="no answer in time")
+                return Fault(Unavailable(self.profile.spoken, late=True), code="no answer in time")
             return connection_fault(self.profile, error)
         except APIStatusError as error:
             return server_fault(self.profile, model, role, error.status_code, error.body, error.response.headers)
@@ -212,7 +212,7 @@ class Wire:
         try:
             return await read_whole(response, until, most)
         except TimeoutError:
-            raise Unavailable(self.profile.spoken) from None
+            raise Unavailable(self.profile.spoken, late=True) from None
         except ValueError:
             raise BadReply from None
         except BrokenOff as error:

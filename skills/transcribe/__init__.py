@@ -33,12 +33,13 @@ from skills.transcribe.lines import (
     paragraphs,
     words_of,
 )
-from skills.transcribe.listening import Hearing, hear
+from skills.transcribe.listening import Hearing, hear, missing
 
 NOTHING = "I heard nothing in this recording."
 LONG = 1500  # characters of a transcript, above which it is a file
 TIMED = 60.0  # seconds of a recording, above which its paragraphs begin with their time
 WORTH_A_FILE = 15.0  # seconds of a recording, from which on files of its transcript are offered
+LONGEST_CORRECTION = 300  # characters
 SLACK = 1.05  # of the longest recording: an hour may last a second more
 MOST_SOUNDS = 4
 DUTY = (
@@ -132,7 +133,7 @@ class Transcribe(Skill[TranscribeSettings, TranscribeRequest]):
             seconds += recording.seconds
             language = next((heard.language for _, heard in hearing.heard if heard.language), language)
             timed = timed and all(heard.segments for _, heard in hearing.heard)
-            notes += [f"not heard: {clock(part.start)} to {clock(part.end)}: {why}" for part, why in hearing.missed]
+            notes += missing(hearing)
         if len(attached) > MOST_SOUNDS:
             notes.append(f"I listened to the first {MOST_SOUNDS} of {len(attached)} recordings")
         if not lines:
@@ -269,7 +270,7 @@ def _what(question: str) -> str:
 
 def _instead(question: str) -> tuple[str, str]:
     """What to replace by what, from words such as "replace Jon with John"."""
-    bare = ASKED_TO.sub("", question)
+    bare = ASKED_TO.sub("", " ".join(question.split())[:LONGEST_CORRECTION])
     for form in INSTEAD:
         if found := form.match(bare):
             return found[1].strip(), found[2].strip()

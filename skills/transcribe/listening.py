@@ -5,8 +5,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
 from bot import SoundPart, Status, Transcript, UserError
+from skills.transcribe.lines import clock
 
-__all__ = ["Hearing", "hear"]
+__all__ = ["Hearing", "hear", "missing"]
 
 _AT_ONCE = 3
 _BAR = 10
@@ -58,6 +59,17 @@ async def hear(
             hearing.heard.append((part, result))
     if len(hearing.missed) == len(parts):
         raise hearing.missed[0][1]
+
+
+def missing(hearing: Hearing) -> list[str]:
+    """What was not heard and why, each reason once."""
+    by_reason: dict[str, list[SoundPart]] = {}
+    for part, why in hearing.missed:
+        by_reason.setdefault(str(why), []).append(part)
+    return [
+        f"not heard: {', '.join(f'{clock(part.start)} to {clock(part.end)}' for part in parts)}: {why}"
+        for why, parts in by_reason.items()
+    ]
 
 
 def _bar(share: float) -> str:
