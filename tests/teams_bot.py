@@ -70,7 +70,8 @@ class Notes:
     ) -> None:
         if not person.moderator:
             raise UserError("Only a moderator can change this.")
-        if skill == "draw" and chosen.get("most", 0) > 4:
+        most = chosen.get("most", 1)
+        if skill == "draw" and not (isinstance(most, int) and most <= 4):
             raise UserError("“most” has to be a whole number from 1 to 4.")
         self.configured.append((channel.settings_id, skill, dict(chosen), everywhere))
 

@@ -185,6 +185,8 @@ async def test_ask_about_this_is_a_conversation_about_the_message(
         ("task/submit", {"data": {"close": True}}),
         ("config/fetch", {}),
         ("config/submit", {}),
+        ("config/submit", {"data": {"draw.most": 10**400, "chat.enabled": [], "draw.enabled": None}}),
+        ("config/submit", {"data": {"draw.most": "NaN"}}),
         ("fileConsent/invoke", {}),
         ("message/submitAction", {}),
         ("message/fetchTask", {}),
@@ -201,6 +203,24 @@ async def test_every_invoke_is_answered_with_a_body(
         assert isinstance(answered.json, dict)
         assert answered.seconds < 5
     assert bot.notes.heard_ == []
+
+
+@pytest.mark.parametrize(
+    "changes", [{"from": None}, {"from": {}}, {"recipient": None}, {"name": None}, {"name": 5}, {"name": ""}], ids=str
+)
+async def test_an_invoke_that_says_not_whose_it_is_is_refused(
+    changes: Json, teams: FakeTeams, bot: TeamsBot, ada: Person
+) -> None:
+    activity = teams.activity(teams.personal(ada), ada, "invoke", name="config/submit", value={"data": {}})
+
+    assert (await teams.deliver(activity | changes)).status == 400
+
+
+async def test_an_invoke_needs_its_token_like_everything_else(teams: FakeTeams, bot: TeamsBot, ada: Person) -> None:
+    activity = teams.activity(teams.personal(ada), ada, "invoke", name="config/submit", value={"data": {}})
+
+    assert (await teams.deliver(activity, token="a.b.c")).status == 401
+    assert (await teams.deliver(activity | {"channelData": {"tenant": {"id": "evil"}}})).status == 403
 
 
 # Settings, and who decides.

@@ -1,5 +1,6 @@
 """Adaptive Cards: buttons below an answer, and forms that a person fills in. Plain JSON, without botbuilder."""
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -127,8 +128,10 @@ def _read(given: str | int | float) -> str | int | float:
     """A number as clients send it: as one, or as its text."""
     try:
         number = float(given)
-    except ValueError:
+    except (ValueError, OverflowError):
         return given  # whoever checks it says what is wrong
+    if not math.isfinite(number):
+        return str(given)
     return int(number) if number.is_integer() else number
 
 

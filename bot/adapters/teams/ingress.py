@@ -194,8 +194,12 @@ def _strings(body: dict[str, Any]) -> list[tuple[dict[str, Any], str]]:
     """What every activity must name, so that it can be told from others and answered."""
     named = [(body, "type"), (body, "channelId"), (body, "serviceUrl"), (_inner(body, "conversation"), "id")]
     if body.get("type") in _NAMED:
-        named += [(body, "id"), (_inner(body, "from"), "id"), (_inner(body, "recipient"), "id")]
-    return named
+        named += [(body, "id")]
+    elif body.get("type") == "invoke":
+        named += [(body, "name")]
+    else:
+        return named
+    return [*named, (_inner(body, "from"), "id"), (_inner(body, "recipient"), "id")]
 
 
 def _inner(body: dict[str, Any], name: str) -> dict[str, Any]:
