@@ -7,7 +7,7 @@ import contextlib
 import json
 import secrets
 import time
-from collections.abc import Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -15,16 +15,16 @@ from typing import Any
 import structlog
 
 from bot.adapter import Adapter, Gone, PostFailed
-from bot.allowance import Allowance
+from bot.allowance import Allowance, Spending
 from bot.asking import CUT_OFF, Asking, settings_key
 from bot.budget import Quotas, Seldom, stand_in
 from bot.delivery import Answer, Delivery, nonce_of
 from bot.errors import UserError
 from bot.memory import TOKENS, Memory
-from bot.messages import Attachment, Button, Channel, Keep, Message, Person, Reply
+from bot.messages import Attachment, Button, Channel, Keep, Message, Person, Reply, Status
 from bot.metrics import SECONDS, TURNS
 from bot.models import Models, TurnModels, Usage
-from bot.policy import LIMITS, Lowered, choice_of, settings_of
+from bot.policy import LIMITS, Lowered, choice_of, models_of, settings_of
 from bot.prompting import as_said, with_marks
 from bot.routing import FALLBACK, choose
 from bot.skill import Skill
@@ -87,20 +87,14 @@ class Conversation:
         message, answer, bill, again = running.message, Answer(), Tally(), bool(running.shown)
         began, outcome = time.monotonic(), "answered"
         adapter = self._adapters[message.channel.platform]
-        spending = await self.allowance.spending(message, await self._lowered(message.channel))
+        chosen = await self._lowered(message.channel)
+        spending = await self.allowance.spending(message, chosen)
         begin = Once(lambda: self._store.begin(running.heard, spending.reserved))
 
-        async def leave(guess: Usage) -> None:
-            before = spending.reserved
-            spending.hold(guess, self._may_cost(guess))
-            if begin.done and spending.reserved > before:
+        async def reserve(*, more: bool) -> None:
+            if begin.done and more:
                 await self._store.reserve(running.heard, spending.reserved)
             await begin()
-
-        def used(usage: Usage) -> None:
-            usage = replace(usage, cost=self._models.cost(usage))
-            bill.add(usage)
-            spending.spend(usage)
 
         async def posted(part: int, message_id: str, last: bool) -> None:
             running.shown[part] = message_id
@@ -112,7 +106,7 @@ class Conversation:
                 log.exception("where an answer is shown could not be kept", heard=running.heard)
 
         delivery = Delivery(adapter, message, answer, begin=begin, posted=posted, shown=running.shown)
-        models = self._models.for_turn(record=used, before=leave, waiting=delivery.add)
+        models = self._metered(chosen, spending, bill, reserve=reserve, waiting=delivery.add)
 
         async def say() -> None:
             answer.clear()
@@ -184,27 +178,43 @@ class Conversation:
     async def _summarise(self, channel: Channel) -> None:
         """Summarise what has grown too long to be shown to models, on the bill of the community."""
         bill, nobody = Tally(), Message("", channel, Person("", ""), "", datetime.now(UTC))
-        spending = await self.allowance.spending(nobody, await self._lowered(channel))
+        chosen = await self._lowered(channel)
+        spending = await self.allowance.spending(nobody, chosen)
+        try:
+            await self._memory.summarise(channel, self._metered(chosen, spending, bill), bill)
+        finally:
+            spending.settle()
+
+    def _metered(
+        self,
+        chosen: Mapping[str, Any],
+        spending: Spending,
+        bill: Tally,
+        *,
+        reserve: Callable[..., Awaitable[None]] | None = None,
+        waiting: Callable[[Status], None] | None = None,
+    ) -> TurnModels:
+        """The models for one turn: what a call may use is held back before it is made, what it used goes on the bill.
+
+        `chosen` is what moderators have set here; `reserve` is awaited before each call, with whether `more` is held.
+        """
+        preferred = models_of(chosen)
 
         async def leave(guess: Usage) -> None:
-            spending.hold(guess, self._may_cost(guess))
+            before = spending.reserved
+            cost = self._models.reserve(guess, preferred)
+            if cost is None:
+                cost = max(stand_in(replace(guess, provider=each.name)) for each in self._models.providers)
+            spending.hold(guess, cost)
+            if reserve is not None:
+                await reserve(more=spending.reserved > before)
 
         def used(usage: Usage) -> None:
             usage = replace(usage, cost=self._models.cost(usage))
             bill.add(usage)
             spending.spend(usage)
 
-        try:
-            await self._memory.summarise(channel, self._models.for_turn(record=used, before=leave), bill)
-        finally:
-            spending.settle()
-
-    def _may_cost(self, guess: Usage) -> int:
-        """What a call may cost, in micro-dollars, as far as anybody knows."""
-        cost = self._models.reserve(guess)
-        if cost is None:
-            cost = max(stand_in(replace(guess, provider=each.name)) for each in self._models.providers)
-        return cost
+        return self._models.for_turn(record=used, before=leave, waiting=waiting, chosen=preferred)
 
     async def refusal(self, message: Message) -> str:
         """Count a turn of its author; or count nothing, and say why there is none now."""
@@ -238,7 +248,8 @@ class Conversation:
         """Set what a moderator chose for a skill, here or in the whole community. Raises `UserError`."""
         platform, tenant, here = settings_key(channel)
         key = (platform, tenant, "" if everywhere else here)
-        checked = choice_of(person, self._skills.get(skill) if skill != LIMITS else LIMITS, chosen)
+        which = LIMITS if skill == LIMITS else self._skills.get(skill)
+        checked = choice_of(person, which, chosen, self._models.allowed)
         await self._store.choose(key, skill, {**await self._store.chosen_at(key, skill), **checked})
 
     def is_plain(self, message: Message) -> bool:

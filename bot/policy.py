@@ -1,6 +1,6 @@
 """May this person use this skill here? Pure: what moderators chose comes in, a `UserError` or nothing comes out."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
 from pydantic import Field, ValidationError
@@ -9,15 +9,19 @@ from bot.errors import UserError
 from bot.forms import fill
 from bot.log import redact
 from bot.messages import Person
+from bot.models import Role
 from bot.skill import Settings, Skill
 
-__all__ = ["LIMITS", "Lowered", "choice_of", "permit", "settings_of"]
+__all__ = ["LIMITS", "Lowered", "choice_of", "models_of", "permit", "settings_of"]
 
-LIMITS: Literal[""] = ""  # what moderators lower is kept under this name, which no skill can have
+LIMITS: Literal[""] = ""  # what is set for no single skill is kept under this name, which none can have
 
 
 class Lowered(Settings):
-    """How much people may ask for here. Moderators may lower what whoever runs the bot allows, not raise it."""
+    """How much people may ask for here, and of which models.
+
+    Moderators may lower what whoever runs the bot allows, not raise it, and choose among the models that they allow.
+    """
 
     turns_per_minute: int | None = Field(None, ge=0, description="Questions of one person in a minute")
     turns_per_day: int | None = Field(None, ge=0, description="Questions of one person in a day")
@@ -27,6 +31,10 @@ class Lowered(Settings):
     community_dollars_per_day: float | None = Field(
         None, ge=0, description="Dollars spent on models for the whole community in a day"
     )
+    chat_model: str = Field("", max_length=200, description="Model that chats here, of those that are allowed")
+    image_model: str = Field("", max_length=200, description="Model that draws here, of those that are allowed")
+    speech_model: str = Field("", max_length=200, description="Model that listens here, of those that are allowed")
+    voice_model: str = Field("", max_length=200, description="Model that reads aloud here, of those that are allowed")
 
 
 def permit(skill: Skill[Any, Any], chosen: Mapping[str, Any]) -> None:
@@ -35,8 +43,13 @@ def permit(skill: Skill[Any, Any], chosen: Mapping[str, Any]) -> None:
         raise UserError(f"“{skill.name}” is switched off in this channel. A moderator can switch it on.")
 
 
-def choice_of(person: Person, skill: Skill[Any, Any] | Literal[""] | None, chosen: Mapping[str, Any]) -> dict[str, Any]:
-    """What a moderator chose for a skill or for `LIMITS`, checked.
+def choice_of(
+    person: Person,
+    skill: Skill[Any, Any] | Literal[""] | None,
+    chosen: Mapping[str, Any],
+    allowed: Callable[[Role], Sequence[str]],
+) -> dict[str, Any]:
+    """What a moderator chose for a skill or for `LIMITS`, checked. `allowed` are the models to choose from for a role.
 
     Raises `UserError` for whoever is none, and for a setting that cannot be so.
     """
@@ -45,7 +58,12 @@ def choice_of(person: Person, skill: Skill[Any, Any] | Literal[""] | None, chose
     if skill is None:
         raise UserError("There is no such skill here.")
     if skill == LIMITS:
-        return fill(Lowered, given=dict(chosen)).model_dump(include=set(chosen))
+        lowered = fill(Lowered, given=dict(chosen))
+        for role, model in models_of(lowered.model_dump()).items():
+            if model not in allowed(role):
+                these = ", ".join(allowed(role)) or "none"
+                raise UserError(f"“{role}_model” can be one of these: {these}. Empty means the usual one.")
+        return lowered.model_dump(include=set(chosen))
     checked = {name: value for name, value in chosen.items() if name != "enabled"}
     settings = fill(skill.settings_type, given=checked)
     values = settings.model_dump(include=set(checked))
@@ -58,6 +76,12 @@ def choice_of(person: Person, skill: Skill[Any, Any] | Literal[""] | None, chose
     if "enabled" in chosen:
         values["enabled"] = bool(chosen["enabled"])
     return values
+
+
+def models_of(chosen: Mapping[str, Any]) -> dict[Role, str]:
+    """The models that moderators chose, by role, from what is kept under `LIMITS`."""
+    roles: tuple[Role, ...] = ("chat", "image", "speech", "voice")
+    return {role: str(model) for role in roles if (model := chosen.get(f"{role}_model"))}
 
 
 def settings_of(skill: Skill[Any, Any], chosen: Mapping[str, Any]) -> Settings:

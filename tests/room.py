@@ -12,7 +12,7 @@ from bot.conversation import Conversation
 from bot.discovery import find_skills
 from bot.dispatch import Dispatch, Load
 from bot.messages import Message, Reply
-from bot.models import Prompt, Provider, Role, Tool, ToolCall, Usage
+from bot.models import Models, Prompt, Provider, Role, Tool, ToolCall, Usage
 from bot.models.provider import Detail
 from bot.skill import Skill
 from bot.testing import FakeAdapter, ScriptedModel, models_of
@@ -53,6 +53,7 @@ class Room:
         store: Store,
         *,
         model: Provider | None = None,
+        models: Models | None = None,
         limits: Limits | None = None,
         skills: dict[str, Skill[Any, Any]] | None = None,
         adapter: FakeAdapter | None = None,
@@ -64,7 +65,9 @@ class Room:
         self.model = model or ScriptedModel()
         self.adapter = adapter or FakeAdapter(config, store, limits)
         self.skills = skills or {found.name: found.skill for found in find_skills() if found.skill}
-        self.conversation = Conversation(store, self.skills, models_of(self.model), {"fake": self.adapter}, quotas)
+        self.conversation = Conversation(
+            store, self.skills, models or models_of(self.model), {"fake": self.adapter}, quotas
+        )
         self.dispatch = Dispatch(store, self.conversation, load)
 
     async def __aenter__(self) -> Self:

@@ -10,7 +10,8 @@ from bot.budget import MICRO, Meter, Quotas, Seldom, in_words, stand_in
 from bot.config import Config
 from bot.errors import UserError
 from bot.messages import Person
-from bot.models import Usage
+from bot.models import Choice, Models, Role, Usage
+from bot.policy import LIMITS
 from bot.testing import ScriptedModel
 from storage import Store
 from tests.room import Room, Stepwise
@@ -240,3 +241,20 @@ def test_new_accounts_and_moderators_only_ever_have_less() -> None:
     assert quotas.lowered({"turns_per_day": 7, "pictures_per_day": 99, "dollars_per_day": None}).turns_per_day == 7
     assert quotas.lowered({"pictures_per_day": 99}) is quotas
     assert MICRO == 10**6
+
+
+async def test_moderators_choose_among_the_models_that_are_allowed(config: Config, store: Store) -> None:
+    usual, other = ScriptedModel("The usual."), ScriptedModel("The other.")
+    other.name = "other"
+    offered: dict[Role, list[Choice]] = {"chat": [Choice(other, "wise")]}
+    models = Models({"chat": [Choice(usual, "plain")]}, offered=offered)
+    async with Room(config, store, models=models) as room:
+        channel = room.adapter.message("").channel
+        moderator = Person("mo", "Mo", moderator=True)
+        assert (await room.ask("Who are you?")).text == "The usual."
+        with pytest.raises(UserError, match=r"can be one of these: scripted:plain, other:wise\. Empty means"):
+            await room.dispatch.configure(channel, moderator, LIMITS, {"chat_model": "other:dear"})
+        await room.dispatch.configure(channel, moderator, LIMITS, {"chat_model": "other:wise"})
+        assert (await room.ask("And now?")).text == "The other."
+        await room.dispatch.configure(channel, moderator, LIMITS, {"chat_model": ""})
+        assert (await room.ask("And again?")).text == "The usual."

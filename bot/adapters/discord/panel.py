@@ -42,7 +42,7 @@ _OWN = Command(
 )
 
 _LIMITS = "@limits"  # how the core's own name for it, which is empty, is written in buttons
-_LOWERED = Command(_LIMITS, "How much people may ask for here", Form(()), form_of(Lowered))
+_LOWERED = Command(_LIMITS, "Limits and models here", Form(()), form_of(Lowered))
 
 
 class Panel:
