@@ -14,7 +14,7 @@ import aiohttp
 import discord
 import structlog
 import yarl
-from discord.gateway import ReconnectWebSocket
+from discord.gateway import DiscordWebSocket, ReconnectWebSocket
 
 from bot.adapter import Host
 from bot.adapters.discord.attention import Attention
@@ -31,7 +31,7 @@ from bot.adapters.discord.threads import begun_at, thread_for
 from bot.adapters.discord.traffic import Traffic
 from bot.messages import Channel, Message
 
-__all__ = ["Client", "keep_private"]
+__all__ = ["Client", "keep_private", "take_turns"]
 
 log = structlog.get_logger(__name__)
 
@@ -323,6 +323,24 @@ def _note_failure(event: str) -> None:
     kind, _, trace = sys.exc_info()
     steps = [f"{step.filename}:{step.lineno} {step.name}" for step in traceback.extract_tb(trace)]
     log.error("an event from discord was lost", event_name=event, error=kind.__name__ if kind else "", where=steps[-3:])
+
+
+def take_turns() -> None:
+    """Let other work go on between two events from the gateway.
+
+    discord.py reads whatever has come by now without ever letting go of the event loop; a burst of thousands would
+    stand in the way of everything else for as long as it lasts.
+    """
+    read = DiscordWebSocket.poll_event
+    if hasattr(read, "__wrapped__"):
+        return
+
+    @functools.wraps(read)
+    async def poll_event(self: DiscordWebSocket) -> None:
+        await read(self)
+        await asyncio.sleep(0)
+
+    DiscordWebSocket.poll_event = poll_event  # type: ignore[method-assign]
 
 
 def _make_patient(shard: Any) -> None:

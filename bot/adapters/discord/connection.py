@@ -13,7 +13,7 @@ from discord.gateway import KeepAliveHandler
 
 from bot.adapter import AdapterOff, Gone, Host, PostFailed
 from bot.adapters.discord.attention import Attention
-from bot.adapters.discord.client import Client, keep_private
+from bot.adapters.discord.client import Client, keep_private, take_turns
 from bot.adapters.discord.desk import Desk
 from bot.adapters.discord.endpoints import point_at
 from bot.adapters.discord.showing import seconds_of, wait_after
@@ -109,6 +109,7 @@ class Connection:
     async def run(self, host: Host) -> None:
         """Stay joined until cancelled. Raises `AdapterOff` when Discord refuses us."""
         keep_private()
+        take_turns()
         self._refused = False
         await self._starts.load()
         await self._attention.load()
