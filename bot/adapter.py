@@ -135,6 +135,7 @@ class Adapter(ABC):
     """One platform. A subclass is found by its entry point in the group `parley.adapters`."""
 
     name: ClassVar[str]
+    own: ClassVar[bool] = False  # whether it serves only whoever runs the bot, as the page and the terminal do
 
     def __init__(self, config: "Config", store: "Store") -> None:
         """Raise `AdapterOff` with the remedy when the configuration does not switch this platform on."""

@@ -23,13 +23,17 @@ from bot.version import __version__
 from bot.watchdog import Watchdog
 from storage import Kept, Store, open_store, purge
 
-__all__ = ["Parley"]
+__all__ = ["Parley", "Refused"]
 
 log = structlog.get_logger(__name__)
 
 RELOADED = (*Limited.model_fields, "log_level", "drain")
 SETTLED_SECONDS = 30  # after the start, until the first look for what is too old
 RESTART_SECONDS = (1, 5, 15, 60, 300)  # before a platform that was lost is joined again
+
+
+class Refused(Exception):
+    """The only platform that people could come from does not take the credentials; the text says what to set."""
 
 
 class Parley:
@@ -63,6 +67,7 @@ class Parley:
         WAITING.set_function(lambda: self.dispatch.waiting)
         LAG.set_function(lambda: self.watchdog.lag)
         self._stopping = asyncio.Event()
+        self._refused = ""
 
     @classmethod
     async def open(cls, config: Config, *, only: tuple[str, ...] | None = None) -> "Parley":
@@ -106,9 +111,13 @@ class Parley:
         }
 
     async def run(self, ready: Callable[[], None]) -> None:
-        """Serve until `stop`. `ready` is called once everything that is on listens. Raises `PortTaken`."""
+        """Serve until `stop`. `ready` is called once everything that is on listens. Raises `PortTaken`, and `Refused`
+        when nobody but whoever runs it could come any more.
+        """
         with self.watchdog:
             await self._run(ready)
+        if self._refused:
+            raise Refused(self._refused)
 
     async def _run(self, ready: Callable[[], None]) -> None:
         serving = any(True for adapter in self.adapters for _ in adapter.routes())
@@ -163,6 +172,9 @@ class Parley:
             except AdapterOff as error:
                 self.off[adapter.name] = str(error)
                 log.error("a platform is off", platform=adapter.name, reason=str(error))
+                if not adapter.own and all(each.own or each.name in self.off for each in self.adapters):
+                    self._refused = f"{adapter.name}: {error}"
+                    self.stop()  # a supervisor should know: starting again would not help
                 return
             except Exception:
                 log.exception("a platform was lost", platform=adapter.name)

@@ -248,10 +248,11 @@ def _reasons() -> Iterator[None]:
     except Exception as error:
         import structlog
 
+        from bot.app import Refused
         from bot.server import PortTaken
         from storage import StorageError, WrongAddress
 
-        if isinstance(error, WrongAddress):
+        if isinstance(error, WrongAddress | Refused):
             _fail(CONFIGURATION, str(error))
         if isinstance(error, StorageError | PortTaken):
             _fail(INPUT_OUTPUT, str(error))

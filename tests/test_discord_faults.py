@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import aiohttp
 import pytest
@@ -12,6 +13,7 @@ from bot.adapter import AdapterOff, Gone, PostFailed
 from bot.adapters.discord import client as client_module
 from bot.adapters.discord import connection as connection_module
 from bot.messages import Attachment, Channel, Reply
+from tests.commands import run
 from tests.discord_scene import PNG, Listener, Scene, adapter_for, loopback, place, running
 from tests.fakes.discord import FakeDiscord, Permission
 
@@ -438,3 +440,12 @@ async def test_an_outage_that_outlives_the_session_loses_no_question_either(
     await discord.until(lambda: scene.host.messages, within=30)
     assert [message.text for message in scene.host.messages] == ["are you down?"]
     assert (len(discord.gateway.resumes), len(discord.gateway.identifies)) == (1, 2)
+
+
+async def test_a_supervisor_is_told_not_to_start_again_what_discord_refuses(
+    discord: FakeDiscord, tmp_path: Path
+) -> None:
+    ended = await run(tmp_path, "run", DISCORD_TOKEN="wrong", PARLEY_DISCORD_API=discord.api)
+    assert ended.code == 78
+    assert "DISCORD_TOKEN" in ended.err
+    assert "Reset Token" in ended.err.splitlines()[-1]

@@ -49,6 +49,7 @@ class Console(Adapter):
     """
 
     name: ClassVar[str] = "console"
+    own: ClassVar[bool] = True
 
     def __init__(self, config: Config, store: Store) -> None:
         super().__init__(config, store)

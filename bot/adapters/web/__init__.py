@@ -27,6 +27,7 @@ class Web(Adapter):
     """
 
     name: ClassVar[str] = "web"
+    own: ClassVar[bool] = True
 
     def __init__(self, config: Config, store: Store) -> None:
         super().__init__(config, store)
