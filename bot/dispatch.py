@@ -219,8 +219,9 @@ class Dispatch(People):
         if given is None:
             return TOO_LATE
         if press.action in ("good", "bad"):
-            await self._store.judge(key, given.heard, person.id, press.action, clean(press.words)[:2000])
-            FEEDBACK.labels(press.channel.platform, press.action).inc()
+            words = clean(press.words)[:2000]
+            if await self._store.judge(key, given.heard, person.id, press.action, words):  # a reason may come after it
+                FEEDBACK.labels(press.channel.platform, press.action).inc()
             return THANKS
         if press.action == "regenerate":
             return await self._again(given, press)

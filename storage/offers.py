@@ -69,18 +69,21 @@ class Offers(Accounts):
 
         return await self.database.read(work)
 
-    async def judge(self, key: tuple[str, str, str], heard: int, person: str, verdict: str, words: str) -> None:
-        """Remember what a person thinks of an answer; thinking again replaces it."""
+    async def judge(self, key: tuple[str, str, str], heard: int, person: str, verdict: str, words: str) -> bool:
+        """Remember what a person thinks of an answer; thinking again replaces it. Whether it is another verdict now."""
         value = {"verdict": verdict, "words": words, "at": datetime.now(UTC)}
 
-        def work(connection: Connection) -> None:
+        def work(connection: Connection) -> bool:
+            which = (feedback.c.heard == heard, feedback.c.person == person)
+            before = connection.execute(select(feedback.c.verdict).where(*which)).scalar_one_or_none()
             connection.execute(
                 upsert(feedback)
                 .values(heard=heard, person=person, platform=key[0], tenant=key[1], channel=key[2], **value)
                 .on_conflict_do_update(index_elements=["heard", "person"], set_=value)
             )
+            return before != verdict
 
-        await self.database.write(work)
+        return await self.database.write(work)
 
 
 def put_offer(

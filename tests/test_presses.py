@@ -10,6 +10,7 @@ from bot import Attachment, Button, Field, Keep, Pieces, Request, Settings, Skil
 from bot.adapter import Limits
 from bot.config import Config
 from bot.messages import Message, Person, Press, Quote, Reply
+from bot.metrics import FEEDBACK
 from bot.testing import ScriptedModel
 from storage import Store
 from tests.room import Room
@@ -39,6 +40,10 @@ async def with_buttons(config: Config, store: Store, *says: str, **skills: Skill
     room = Room(config, store, model=ScriptedModel(*says), limits=Limits(pace=0.0, typing=60.0, buttons=5))
     room.skills |= skills
     return room.again()
+
+
+def counted(verdict: str) -> float:
+    return FEEDBACK.labels("fake", verdict)._value.get()
 
 
 async def press(room: Room, answered: Message, action: str, person: Person = ADA, words: str = "") -> str:
@@ -73,7 +78,10 @@ async def test_thumbs_are_counted_and_thanked_for(config: Config, store: Store) 
     async with await with_buttons(config, store, "Hello.") as room:
         question = room.adapter.message("Hi")
         await room.hear(question)
+        before = counted("bad")
+        assert await press(room, question, "bad", BOB) == "Thank you for telling me."
         assert await press(room, question, "bad", BOB, "too short") == "Thank you for telling me."
+        assert counted("bad") == before + 1, "a reason that comes after a thumb is no second thumb"
 
 
 async def test_a_skills_button_asks_it_again_with_what_it_kept_also_after_a_restart(
