@@ -38,7 +38,7 @@ class Downloads:
         self._graph = graph
 
     async def read(self, attachment: Attachment, limit: int, tenant: str) -> bytes:
-        """The bytes of a file that came from a tenant. Raises `UserError` above `limit` bytes and when there are none."""
+        """The bytes of a file from a tenant. Raises `UserError` above `limit` bytes and when it cannot be had."""
         name = attachment.name
         own, kept = attachment.source.startswith(SERVICE), attachment.source.startswith(GRAPH)
         url = parse(attachment.source.removeprefix(GRAPH if kept else SERVICE if own else DOWNLOAD))
