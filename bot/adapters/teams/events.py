@@ -138,6 +138,9 @@ def text_of(activity: Activity) -> str:
             name = _dict(mention.get("mentioned")).get("name")
             name = name if isinstance(name, str) and name else plain(written).lstrip("@")
             text = text.replace(written, f"@{name}", 1)
+    for quote in _entities(activity, "quotedReply"):
+        place = f'<quoted messageId="{_dict(quote.get("quotedReply")).get("messageId")}"/>'
+        text = text.replace(place, "", 1)
     if activity.text_format == "xml":
         text = plain(text)
     return text.replace("\r\n", "\n").replace("\r", "\n").replace("\xa0", " ").strip()

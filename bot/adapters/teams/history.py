@@ -144,15 +144,9 @@ def _with_replies(page: Iterable[Json]) -> Iterator[Json]:
 def _said(raw: Json, own: str) -> Said | None:
     """A message as it is seen; None for one that was deleted, that Teams wrote itself, or that has no words."""
     at, message_id = moment(raw.get("createdDateTime")), raw.get("id")
-    if (
-        raw.get("messageType") != "message"
-        or raw.get("deletedDateTime")
-        or at is None
-        or not isinstance(message_id, str)
-    ):
+    if raw.get("messageType") != "message" or raw.get("deletedDateTime"):
         return None
-    text = text_in(raw)
-    if not text:
+    if at is None or not isinstance(message_id, str) or not (text := text_in(raw)):
         return None
     sender = _dict(raw.get("from"))
     user, app = _dict(sender.get("user")), _dict(sender.get("application"))
