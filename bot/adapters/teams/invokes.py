@@ -10,7 +10,7 @@ from botbuilder.schema import Activity
 
 from bot.adapter import Host
 from bot.adapters.teams.addresses import Address, Addresses
-from bot.adapters.teams.cards import dialog, pressed_in
+from bot.adapters.teams.cards import CARD, card_of, dialog, pressed_in, words
 from bot.adapters.teams.consent import Consents
 from bot.adapters.teams.events import channel_of, person_of, when
 from bot.adapters.teams.menus import Menus
@@ -55,8 +55,8 @@ class Invokes:
             "composeExtension/submitAction": menus.submitted,
             "composeExtension/query": self._nothing_found,
             "composeExtension/selectItem": self._nothing_found,
-            "composeExtension/queryLink": self._nothing_found,
-            "composeExtension/anonymousQueryLink": self._nothing_found,
+            "composeExtension/queryLink": self._no_preview,
+            "composeExtension/anonymousQueryLink": self._no_preview,
             "task/fetch": menus.asked_for,
             "task/submit": menus.filled_in,
             "config/fetch": settings.opened,
@@ -111,6 +111,12 @@ class Invokes:
     async def _nothing_found(self, host: Host, activity: Activity, value: Json, address: Address) -> Json:
         """There is nothing to search in."""
         return {"composeExtension": {"type": "result", "attachmentLayout": "list", "attachments": []}}
+
+    async def _no_preview(self, host: Host, activity: Activity, value: Json, address: Address) -> Json:
+        """Links are not previewed. That is a card, because a client that asks may expect one."""
+        text = translate("I show no previews of links. Ask me about it in a message.", person_of(activity).locale)
+        card = {"contentType": CARD, "content": card_of([words(text)])}
+        return {"composeExtension": {"type": "result", "attachmentLayout": "list", "attachments": [card]}}
 
     async def _consented(self, host: Host, activity: Activity, value: Json, address: Address) -> Json:
         file = self._consents.taken(activity.conversation.id, value)
