@@ -17,7 +17,10 @@ _KEPT = 2000
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """How to reach a conversation. `gone` once Teams said that the bot is no longer in it."""
+    """How to reach a conversation. `gone` once Teams said that the bot is no longer in it.
+
+    `locale` is the language of whoever speaks to the bot there; where many do, of whoever did first.
+    """
 
     service_url: str
     channel_id: str
@@ -29,6 +32,7 @@ class Address:
     gone: bool = False
     welcomed: bool = False
     team: str = ""
+    locale: str = ""
 
 
 class Addresses:
@@ -56,8 +60,11 @@ class Addresses:
 
     async def note(self, channel: Channel, address: Address) -> None:
         """Something was heard from here: remember the address, unless it is known already."""
-        if self._known.get(_name(channel)) == address:
-            return
+        known = await self.find(channel)
+        if known is not None:
+            address = _spoken(replace(address, welcomed=known.welcomed), known, channel)
+            if known == address:
+                return
         async with self._writing:
             known = await self.find(channel)
             await self._write(channel, replace(address, welcomed=known.welcomed if known else False))
@@ -68,6 +75,8 @@ class Addresses:
             known = await self.find(channel)
             if known is not None and known.welcomed and not known.gone:
                 return False
+            if known is not None:
+                address = _spoken(address, known, channel)
             await self._write(channel, replace(address, welcomed=True))
             return True
 
@@ -143,6 +152,12 @@ class Addresses:
         self._known.move_to_end(name)
         while len(self._known) > _KEPT:
             self._known.popitem(last=False)
+
+
+def _spoken(address: Address, known: Address, channel: Channel) -> Address:
+    """The address with the language of the conversation."""
+    keeps = known.locale and (channel.kind != "direct" or not address.locale)
+    return replace(address, locale=known.locale) if keeps else address
 
 
 def _name(channel: Channel) -> str:
