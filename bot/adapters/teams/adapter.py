@@ -59,6 +59,7 @@ class Teams(Adapter):
         super().__init__(config, store)
         self.anonymous = _is_anonymous(config)
         # botbuilder takes a second to import: only who uses it waits for it.
+        from bot.adapters.teams.chats import Chats
         from bot.adapters.teams.cloud import Cloud
         from bot.adapters.teams.consent import Consents
         from bot.adapters.teams.credentials import credentials_of
@@ -68,8 +69,10 @@ class Teams(Adapter):
         from bot.adapters.teams.ingress import PATH, Ingress
         from bot.adapters.teams.invokes import Invokes
         from bot.adapters.teams.menus import Menus
+        from bot.adapters.teams.offered import Offered
         from bot.adapters.teams.people import People
         from bot.adapters.teams.places import Places
+        from bot.adapters.teams.presses import Presses
         from bot.adapters.teams.sending import Sending
         from bot.adapters.teams.settings import SettingsDialog
         from bot.adapters.teams.showing import Showing
@@ -101,13 +104,17 @@ class Teams(Adapter):
         sending = Sending(cloud, addresses, hosts)
         consents = Consents(sending, self._wire, hosts)
         files = Files(sending, store, consents)
-        self._showing = Showing(sending, addresses, files, self._canceled, sensitivity=config.teams_sensitivity)
+        offered = Offered(store, addresses)
+        self._showing = Showing(
+            sending, addresses, files, offered, self._canceled, sensitivity=config.teams_sensitivity
+        )
         self._places = Places(connector)
         people = People(self._places, self._graph, config.teams_moderators)
-        menus = Menus(people, addresses, connector, lambda: self.commands)
+        presses, chats = Presses(people, addresses), Chats(addresses, connector)
+        menus = Menus(people, addresses, chats, offered.asked, lambda: self.commands)
         settings = SettingsDialog(people, addresses, lambda: self.commands)
-        invokes = Invokes(people, addresses, menus, settings, consents, self._start)
-        self._hearing = Hearing(addresses, hosts, self._showing, people, invokes, self._tell)
+        invokes = Invokes(addresses, menus, settings, consents, presses, self._showing.tidy, self._start)
+        self._hearing = Hearing(addresses, hosts, people, invokes, presses, offered, chats, self._tell)
         if self.anonymous:
             self._hearing.taken = lambda channel: connector.rest(channel.id, _PLAYGROUND_SECONDS)
         self._downloads = Downloads(self._wire, hosts, self._bearer, self._graph)
@@ -151,6 +158,7 @@ class Teams(Adapter):
                 await asyncio.sleep(_LOOK_EVERY)
         finally:
             self._hearing.host = None
+            await self._showing.close()
             for task in self._background:
                 task.cancel()
             await asyncio.gather(*self._background, return_exceptions=True)
