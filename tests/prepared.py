@@ -1,4 +1,4 @@
-"""Data folders as a first start leaves them. Making the tables takes as long as many a test: it is done once for all."""
+"""Data folders as a first start leaves them. Their tables are made once: that takes as long as many a test."""
 
 import functools
 import tempfile
