@@ -101,7 +101,7 @@ class Teams(Adapter):
         self._showing = Showing(sending, addresses, files, self._canceled, sensitivity=config.teams_sensitivity)
         people = People(connector, self._graph, config.teams_moderators)
         menus = Menus(people, addresses, connector, lambda: self.commands)
-        settings = SettingsDialog(people, addresses, lambda: self.commands)
+        settings = SettingsDialog(people, addresses)
         invokes = Invokes(people, addresses, menus, settings, consents, self._start)
         self._hearing = Hearing(addresses, hosts, self._showing, people, invokes, self._tell)
         if self.anonymous:
