@@ -19,7 +19,7 @@ __all__ = ["localized", "manifest_of", "mistakes"]
 
 Json = dict[str, Any]
 
-_VERSION = "1.22"
+_VERSION = "1.25"
 _SCHEMAS = f"https://developer.microsoft.com/json-schemas/teams/v{_VERSION}"
 _MOST_COMMANDS = 10
 _TITLE, _HELP = 32, 128
@@ -78,6 +78,7 @@ def manifest_of(config: "Config", commands: Sequence[Command], *, messages: bool
         "authorization": {
             "permissions": {"resourceSpecific": [{"name": each, "type": "Application"} for each in sight]}
         },
+        "supportsChannelFeatures": "tier1",  # in private and shared channels too
         "defaultInstallScope": "personal",
         "defaultGroupCapability": {"team": "bot", "groupchat": "bot"},
         "localizationInfo": {
