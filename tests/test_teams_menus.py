@@ -149,7 +149,7 @@ async def test_dialogs_speak_the_language_of_whoever_opens_them(teams: FakeTeams
 
     assert inputs(card_in(opened["task"]))["count"]["label"] == "Wie viele Bilder"
     assert told.json == {}
-    assert "Diesen Befehl kenne ich nicht mehr" in unknown.json["task"]["value"]
+    assert "Diesen Befehl kenne ich nicht mehr" in str(unknown.json["task"]["value"])
     assert (bot.notes.last.author.locale, bot.notes.last.author.timezone) == ("de-DE", "Europe/London")
 
 
@@ -168,6 +168,44 @@ async def test_ask_about_this_is_a_conversation_about_the_message(
     assert (heard.skill, heard.text) == ("chat", "how long is one?")
     assert heard.quote is not None
     assert heard.quote.text == "Nanoseconds"
+
+
+async def test_a_command_that_is_gone_says_so_in_the_dialog_it_opens(
+    teams: FakeTeams, bot: TeamsBot, ada: Person
+) -> None:
+    chat = teams.personal(ada)
+
+    opened = (await teams.invoke(chat, ada, "composeExtension/fetchTask", {"commandId": "no such"})).json
+
+    card = card_in(opened["task"])
+    assert (opened["task"]["type"], "actions" in card) == ("continue", False)
+    assert "do not know this command" in str(card)
+
+
+async def test_parameters_that_a_client_asks_for_itself_are_one_question_however_often_they_come(
+    teams: FakeTeams, bot: TeamsBot, ada: Person
+) -> None:
+    value = {"commandId": "translate", "data": {"text": "Good morning", "language": "French", "title": "x"}}
+    chat = teams.personal(ada)
+
+    first = await teams.invoke(chat, ada, "composeExtension/submitAction", value)
+    again = await teams.deliver(first.activity)
+    other = await teams.invoke(chat, ada, "composeExtension/submitAction", value)
+
+    assert [each.json for each in (first, again, other)] == [{}] * 3
+    assert [(each.skill, each.text, each.request["language"]) for each in bot.notes.heard_] == [
+        ("translate", "Good morning", "French")
+    ] * 2
+
+
+async def test_a_link_has_a_card_that_says_that_it_has_no_preview(teams: FakeTeams, bot: TeamsBot, ada: Person) -> None:
+    link = {"url": "https://example.com"}
+
+    shown = (await teams.invoke(teams.personal(ada), ada, "composeExtension/queryLink", link)).json
+
+    (card,) = shown["composeExtension"]["attachments"]
+    check_card(card["content"])
+    assert "no previews of links" in str(card)
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""What the Microsoft 365 Agents Playground does otherwise than Teams. It runs on this machine and needs no credentials."""
+"""What the Microsoft 365 Agents Playground, a Teams on this machine, does otherwise than Teams."""
 
 from typing import TYPE_CHECKING
 
