@@ -31,7 +31,7 @@ class Server:
     def __init__(self, host: str, port: int, health: Health, token: str = "") -> None:
         self._host = host
         self._health = health
-        self._token = token
+        self.token = token
         self._runner: web.AppRunner | None = None
         self._listening: asyncio.Server | None = None
         self._connections = Connections()
@@ -95,7 +95,7 @@ class Server:
 
     def _may_see(self, request: web.Request) -> bool:
         given = request.headers.get("Authorization", "").removeprefix("Bearer ").encode()
-        if self._token and hmac.compare_digest(given, self._token.encode()):
+        if self.token and hmac.compare_digest(given, self.token.encode()):
             return True
         try:
             return _is_here(request.remote) and _is_here(request.url.host)
