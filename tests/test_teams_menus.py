@@ -1,5 +1,6 @@
 """Menus, dialogs, settings and files in Teams: what a person opens, fills in, and what comes of it."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -252,6 +253,41 @@ async def test_an_invoke_that_says_not_whose_it_is_is_refused(
     activity = teams.activity(teams.personal(ada), ada, "invoke", name="config/submit", value={"data": {}})
 
     assert (await teams.deliver(activity | changes)).status == 400
+
+
+async def test_an_invoke_that_comes_again_is_answered_again_but_done_once(
+    teams: FakeTeams, bot: TeamsBot, ada: Person
+) -> None:
+    chat = teams.personal(ada)
+    data = {"parley": {"action": "regenerate", "answer": "17"}}
+    activity = teams.activity(chat, ada, "invoke", name="adaptiveCard/action", value={"action": {"data": data}})
+
+    answers = await asyncio.gather(*(teams.deliver(activity) for _ in range(5)))
+    again = await teams.deliver(activity)
+    other = await teams.invoke(chat, ada, "adaptiveCard/action", {"action": {"data": data}})
+
+    assert {each.body for each in answers} == {again.body}
+    assert other.status == 200
+    assert [press.id for press in bot.notes.presses] == [activity["id"], other.id], (
+        "whoever presses twice is heard twice"
+    )
+
+
+async def test_the_chat_of_two_people_is_not_their_chat_with_the_bot(
+    teams: FakeTeams, bot: TeamsBot, ada: Person
+) -> None:
+    """Teams calls such a chat personal, too, when somebody in it uses the bot's menu."""
+    own = teams.personal(ada)
+    between = {"conversation": {"id": "19:ada_bob@unq.gbl.spaces", "conversationType": "personal"}}
+    chosen = teams.activity(own, ada, "invoke", name="composeExtension/fetchTask", value={"commandId": "translate"})
+    opened = await teams.deliver(chosen | between)
+    data = opened.json["task"]["value"]["card"]["content"]["actions"][0]["data"]
+    filled = teams.activity(own, ada, "invoke", name="composeExtension/submitAction", value={"data": data})
+
+    answered = await teams.deliver(filled | between)
+
+    assert "your own chat" in answered.json["task"]["value"]
+    assert bot.notes.last.channel.id == own.id
 
 
 async def test_an_invoke_needs_its_token_like_everything_else(teams: FakeTeams, bot: TeamsBot, ada: Person) -> None:

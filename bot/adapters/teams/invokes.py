@@ -1,5 +1,9 @@
 """What Teams asks and wants answered within the call: pressed buttons, thumbs, menus, dialogs, settings, files."""
 
+import asyncio
+import hashlib
+import json
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
@@ -12,7 +16,7 @@ from bot.adapter import Host
 from bot.adapters.teams.addresses import Address, Addresses
 from bot.adapters.teams.cards import CARD, card_of, dialog, words
 from bot.adapters.teams.consent import Consents
-from bot.adapters.teams.events import channel_of, person_of, when
+from bot.adapters.teams.events import channel_of, person_of, tenant_of, when
 from bot.adapters.teams.menus import Menus
 from bot.adapters.teams.presses import Presses, press_of, sign_of
 from bot.adapters.teams.settings import SettingsDialog
@@ -29,6 +33,7 @@ _MESSAGE = "application/vnd.microsoft.activity.message"
 _ERROR = "application/vnd.microsoft.error"
 _DONE, _STOPPED = "I am on it.", "I have stopped."
 _WORDS = 2000
+_REMEMBERED = 500  # invokes whose answer is given again when they come again
 
 
 class Invokes:
@@ -54,6 +59,7 @@ class Invokes:
         self._addresses = addresses
         self._consents = consents
         self._start = start
+        self._given: OrderedDict[str, asyncio.Task[Json]] = OrderedDict()
         self._answers: dict[str, Callable[[Host, Activity, Json, Address], Awaitable[Json]]] = {
             "adaptiveCard/action": self._pressed,
             "message/submitAction": self._judged,
@@ -78,8 +84,20 @@ class Invokes:
             error = {"code": "NotImplemented", "message": "This bot does not answer such requests."}
             return InvokeResponse(status=501, body={"error": error})
         value = activity.value if isinstance(activity.value, dict) else {}
-        log.info("teams invoke", name=activity.name)
-        return InvokeResponse(status=200, body=await work(host, activity, value, address))
+        mark = _mark(activity)
+        given = self._given.get(mark)
+        if given is None:
+            log.info("teams invoke", name=activity.name)
+            given = asyncio.create_task(_done(work(host, activity, value, address)), name="teams invoke")
+            if mark:
+                self._given[mark] = given
+            while len(self._given) > _REMEMBERED:
+                self._given.popitem(last=False)
+        try:
+            return InvokeResponse(status=200, body=await asyncio.shield(given))
+        except BaseException:
+            self._given.pop(mark, None)  # it may come again, and work then
+            raise
 
     async def _pressed(self, host: Host, activity: Activity, value: Json, address: Address) -> Json:
         action = value.get("action")
@@ -136,6 +154,19 @@ class Invokes:
         if value.get("action") == "accept":
             self._start(self._consents.hand_over(address, file, value, str(activity.reply_to_id or "")))
         return {}
+
+
+async def _done(work: Awaitable[Json]) -> Json:
+    return await work
+
+
+def _mark(activity: Activity) -> str:
+    """The same for the same invoke when it is sent again; empty where Teams names none."""
+    if not activity.id:
+        return ""
+    told = (activity.conversation.id, tenant_of(activity), activity.id, str(activity.timestamp), activity.name)
+    written = json.dumps((told, activity.from_property.id, activity.reply_to_id, activity.value), default=str)
+    return hashlib.sha256(written.encode()).hexdigest()
 
 
 def _said(feedback: Any) -> str:
