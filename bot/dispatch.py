@@ -16,6 +16,7 @@ from bot.conversation import INTERRUPTED, Conversation
 from bot.markup import clean
 from bot.messages import Channel, Message, Person, Press, Quote, Said
 from bot.metrics import FEEDBACK, HEARD
+from bot.owed import RETRY_SECONDS, Owed
 from bot.people import People
 from bot.turns import Running, cleaned, packed, unpacked
 from bot.waiting import Load, Turn, Waiting, WaitingTurn
@@ -25,9 +26,6 @@ __all__ = ["Dispatch", "Load"]
 
 log = structlog.get_logger(__name__)
 
-# Between attempts to deliver an answer that a platform did not take, for about two hours. Once the platform is well
-# again, nobody waits for a minute.
-RETRY_SECONDS = (5, 15, 30, *[45] * 160)
 EDIT_SECONDS = 120  # within which a question that is changed is answered again
 GONE = 1000  # deletions remembered, in case they have overtaken what they delete
 MOMENT_SECONDS = 2  # in which an answer that was shown whole is surely written down
@@ -64,6 +62,7 @@ class Dispatch(People):
         self._noticed = Seldom(NOTICE_SECONDS)
         self._tasks: set[asyncio.Task[None]] = set()
         self._later: set[asyncio.Task[None]] = set()
+        self._owed = Owed(self._deliver_kept)
         self._alarm: asyncio.TimerHandle | None = None
         self._heard: dict[str, float] = {}  # when a question came last, by platform
         self.strained = False  # there is too little memory, or too few files, for more than is running
@@ -376,13 +375,16 @@ class Dispatch(People):
     async def _take(self, waiting: WaitingTurn) -> None:
         async with waiting.lock:  # a question that is being joined to it comes along
             running = waiting.running
+        key = running.message.channel.key
         try:
+            await self._owed.settle(key)
             await waiting.turn(running)
             if (afterwards := self._conversation.afterwards(running.message.channel)) is not None:
                 self._start(afterwards, "afterwards")
         except PostFailed as error:
             log.warning("an answer waits for its platform", heard=running.heard, reason=str(error))
-            self._start(self._deliver_later(running.heard), "delivery", self._later)
+            if self._owed.add(key, running.heard):
+                self._start(self._owed.later(key), "delivery", self._later)
         except Exception:
             # The question stays in the inbox; the other channels and the next question here are not its victims.
             log.exception("a turn failed", heard=running.heard, platform=running.message.channel.platform)
@@ -424,19 +426,11 @@ class Dispatch(People):
 
         self._submit(Running(heard.id, unpacked(heard.body)), turn, joins=False)
 
-    async def _deliver_later(self, heard_id: int) -> None:
-        """Try again to show an answer that is kept, until the platform takes it or the attempts are used up."""
-        for seconds in RETRY_SECONDS:
-            await asyncio.sleep(seconds)
-            heard = next((each for each in await self._store.undone() if each.id == heard_id), None)
-            if heard is None or self._closing:
-                return
-            try:
-                await self._conversation.resume(heard, Running(heard.id, unpacked(heard.body)))
-            except PostFailed as error:
-                log.warning("an answer still waits for its platform", heard=heard_id, reason=str(error))
-            else:
-                return
+    async def _deliver_kept(self, heard_id: int) -> None:
+        """Try again to show an answer that is kept. Raises `PostFailed`."""
+        heard = next((each for each in await self._store.undone() if each.id == heard_id), None)
+        if heard is not None and heard.state == "answered" and not self._closing:
+            await self._conversation.resume(heard, Running(heard.id, unpacked(heard.body)))
 
     async def _close_later(self, heard_id: int) -> None:
         """Close a question whose author was told of trouble with the storage, once that is over."""

@@ -18,7 +18,7 @@ from bot.messages import Channel
 if TYPE_CHECKING:
     from bot.adapters.teams.cards import Json
 
-__all__ = ["ASKED", "PATIENCE", "PATIENCE_RUNNING", "Sending", "carded", "written"]
+__all__ = ["ASKED", "PATIENCE", "PATIENCE_RUNNING", "Doubtful", "Sending", "carded", "written"]
 
 log = structlog.get_logger(__name__)
 
@@ -26,6 +26,10 @@ log = structlog.get_logger(__name__)
 PATIENCE_RUNNING, PATIENCE = 10.0, 60.0
 ASKED = "asked-"  # begins the id of a question that no message shows: it was asked in a dialog
 _GONE = (403, 404, 410)
+
+
+class Doubtful(PostFailed):
+    """A post that Teams may have shown all the same."""
 
 
 class Sending:
@@ -51,7 +55,7 @@ class Sending:
     async def failure(self, error: Unsent, channel: Channel, *, new: bool) -> PostFailed:
         """What the core is told; a `new` message that Teams takes nowhere means that the bot is no longer there."""
         if not isinstance(error, Refused) or error.status not in _GONE:
-            return PostFailed(str(error))
+            return Doubtful(str(error)) if error.doubtful else PostFailed(str(error))
         if new:
             await self._addresses.close(channel)
         return Gone(str(error))

@@ -10,7 +10,7 @@ import orjson
 import structlog
 from botbuilder.schema import Activity, ActivityTypes, CardAction, SuggestedActions
 
-from bot.adapter import PostFailed
+from bot.adapter import Gone, PostFailed
 from bot.adapters.teams.addresses import Address, Addresses
 from bot.adapters.teams.cards import row, stop, table
 from bot.adapters.teams.connector import Refused, Unsent
@@ -18,7 +18,7 @@ from bot.adapters.teams.entities import label
 from bot.adapters.teams.files import Files
 from bot.adapters.teams.markdown import shown, wide_tables
 from bot.adapters.teams.offered import Offered
-from bot.adapters.teams.sending import PATIENCE, PATIENCE_RUNNING, Sending, written
+from bot.adapters.teams.sending import PATIENCE, PATIENCE_RUNNING, Doubtful, Sending, written
 from bot.adapters.teams.settings import NEW_POST
 from bot.adapters.teams.stops import Stops
 from bot.adapters.teams.streams import Ended, Streams
@@ -29,6 +29,9 @@ __all__ = ["Showing"]
 log = structlog.get_logger(__name__)
 
 _REMEMBERED = 1000
+_MOST_DOUBTS = 2  # first sights of an answer that may have been shown, after which only its end is tried
+_UNNAMED = "unnamed-"  # begins the id of a message to which Teams gave none
+_NOT_TAKEN = "I have an answer to this, but Teams does not take it from me. Please ask again, perhaps in other words."
 _LARGEST_TABLES = 10_000  # bytes as UTF-8: half of what a card may have, which is counted as UTF-16
 
 
@@ -57,6 +60,8 @@ class Showing:
         self._sensitivity = sensitivity
         self._posted: OrderedDict[tuple[str, str], str] = OrderedDict()
         self._fresh: OrderedDict[tuple[str, str], None] = OrderedDict()  # messages with which nothing was shown yet
+        self._doubts: OrderedDict[tuple[str, str], int] = OrderedDict()  # posts that may have arrived, by attempt
+        self._bare: OrderedDict[tuple[str, str], bool] = OrderedDict()  # what was posted, but not yet as a whole
 
     async def post(self, channel: Channel, reply: Reply, *, answers: str, nonce: str) -> str:
         """Show an answer; the id of the message with its text. Raises `PostFailed` or `Gone`."""
@@ -66,7 +71,7 @@ class Showing:
         attempt = (channel.id, nonce)
         message_id = self._posted.get(attempt)
         if message_id is None:
-            message_id = await self._begin(channel, address, reply, "" if apart else answers)
+            message_id = await self._first(channel, address, reply, "" if apart else answers, nonce)
             if apart:
                 await self._addresses.moved(channel, message_id)
                 address = replace(address, conversation=f"{channel.parent};messageid={message_id}")
@@ -77,6 +82,9 @@ class Showing:
             self._posted[attempt] = message_id  # files may fail below, and this is asked for again
             while len(self._posted) > _REMEMBERED:
                 self._posted.popitem(last=False)
+        if not reply.running and self._bare.get(attempt):
+            await self._put(channel, address, message_id, reply)
+            self._bare.pop(attempt, None)
         await self._rest(channel, address, message_id, reply)
         return message_id
 
@@ -85,7 +93,11 @@ class Showing:
         if not reply.running:
             await self._stops.end(channel, message_id)
         address = await self._address(channel, message_id)
-        if reply.running:
+        if self._is_unnamed(address, message_id):
+            if reply.running:
+                return  # it cannot be changed; the whole is said anew
+            await self._put(channel, address, message_id, reply)
+        elif reply.running:
             try:
                 grown = await self._streams.grow(channel, address, message_id, reply)
             except Unsent as error:
@@ -98,6 +110,41 @@ class Showing:
             if ended != "shown":
                 await self._change(channel, address, message_id, reply, ended=ended, stopped=stopped)
         await self._rest(channel, address, message_id, reply)
+
+    async def _first(self, channel: Channel, address: Address, reply: Reply, answers: str, nonce: str) -> str:
+        """The first sight of an answer, which does no harm if it is seen twice: nothing tells whether a post arrived
+        whose answer was lost. What is whole already follows as a change of it.
+        """
+        attempt = (channel.id, nonce)
+        doubts = self._doubts.get(attempt, 0)
+        if reply.running and doubts >= _MOST_DOUBTS:
+            raise Gone("the beginning of this answer may have been shown; the whole is shown when it is there")
+        whole = not reply.running
+        if whole or doubts:
+            reply = Reply("…", running=True, status=True)
+        try:
+            if whole:
+                message_id = await self._text(channel, address, reply, answers=answers, patience=PATIENCE)
+            else:
+                message_id = await self._begin(channel, address, reply, answers)
+        except Doubtful:
+            _note(self._doubts, attempt, doubts + 1)
+            raise
+        if whole:
+            _note(self._bare, attempt, True)
+        if not message_id:
+            log.warning("teams gave no name to a message")
+        return message_id or f"{_UNNAMED}{nonce}"
+
+    async def _put(self, channel: Channel, address: Address, message_id: str, reply: Reply) -> None:
+        """Put the whole of an answer in the place of a first sight that is no stream."""
+        if not self._is_unnamed(address, message_id):
+            await self._change(channel, address, message_id, reply)
+            return
+        self._streams.rename(address, message_id, await self._text(channel, address, reply))
+
+    def _is_unnamed(self, address: Address, message_id: str) -> bool:
+        return message_id.startswith(_UNNAMED) and self._streams.really(address, message_id) == message_id
 
     async def remove(self, channel: Channel, message_id: str) -> None:
         """Delete an answer with its files; one that is not there any more is deleted. Raises `PostFailed` or `Gone`."""
@@ -168,7 +215,7 @@ class Showing:
                 message_id = await self._streams.begin(channel, address, reply, answers=answers)
             except Unsent as error:
                 raise await self._sending.failure(error, channel, new=True) from None
-            if message_id:
+            if message_id is not None:
                 return message_id
         return await self._text(channel, address, reply, answers=answers)
 
@@ -192,7 +239,8 @@ class Showing:
                 return
             absent = refusal.cause.status == 404 and channel.kind == "direct" and not reply.running
             if absent and ended == "refused":
-                await self._text(channel, address, reply)  # the stream has left nothing that could be changed
+                # The stream has left nothing that could be changed.
+                self._streams.rename(address, message_id, await self._text(channel, address, reply))
                 return
             left_open = code.startswith("ContentStream") or (absent and message_id not in self._posted.values())
             if not left_open or reply.running or ended != "none":
@@ -222,13 +270,23 @@ class Showing:
         await self._files.show(channel, address, message_id, reply, card, simple=simple, fresh=fresh)
 
     async def _text(
-        self, channel: Channel, address: Address, reply: Reply, *, message_id: str = "", answers: str = ""
+        self,
+        channel: Channel,
+        address: Address,
+        reply: Reply,
+        *,
+        message_id: str = "",
+        answers: str = "",
+        patience: float = 0.0,
     ) -> str:
-        """Post the text of a reply, or put it into the message `message_id`, where a refusal raises `_Refusal`."""
-        text = ""
-        patience = PATIENCE_RUNNING if reply.running else PATIENCE
-        for last in (False, True):
-            activity = self._message(reply, text)
+        """Post the text of a reply, or put it into the message `message_id`, where a refusal raises `_Refusal`.
+
+        What Teams does not take as it is, is said with less.
+        """
+        activity = self._message(reply)
+        patience = patience or (PATIENCE_RUNNING if reply.running else PATIENCE)
+        tried: set[str] = set()
+        while True:
             try:
                 if not message_id:
                     return await self._sending.send(address, activity, answers=answers, patience=patience)
@@ -236,14 +294,36 @@ class Showing:
                 await self._sending.update(address, place, activity, patience=patience)
                 return message_id
             except Refused as error:
-                if error.status != 413 or last:
-                    if message_id:
-                        raise _Refusal(error) from None
+                less = self._less(reply, error, tried)
+                if less is None and message_id:
+                    raise _Refusal(error) from None
+                if less is None:
                     raise await self._sending.failure(error, channel, new=True) from None
-                text = _shortened(_text_of(reply))
+                activity = less
             except Unsent as error:
-                raise PostFailed(str(error)) from None
-        raise AssertionError("unreachable")
+                raise await self._sending.failure(error, channel, new=not message_id) from None
+
+    def _less(self, reply: Reply, refused: Refused, tried: set[str]) -> Activity | None:
+        """What to say instead of what Teams refused: half of it, then only its words, at last that there is something.
+
+        None when there is nothing left to try.
+        """
+        large, odd = (
+            refused.status == 413,
+            refused.status in (400, 422) and not refused.code.startswith("ContentStream"),
+        )
+        if large and "half" not in tried:
+            tried.add("half")
+            return self._message(reply, _shortened(_text_of(reply)))
+        if reply.running or not (large or odd):
+            return None
+        if odd and "words" not in tried:
+            tried.add("words")
+            return Activity(type=ActivityTypes.message, text=_text_of(reply) or reply.footer, text_format="plain")
+        if "excuse" not in tried:
+            tried.add("excuse")
+            return written(_NOT_TAKEN)
+        return None
 
     def _message(self, reply: Reply, text: str = "") -> Activity:
         """The text of a reply as a message; when it is finished, with all that Teams shows around an answer."""
@@ -253,6 +333,13 @@ class Showing:
             if any(each.action in ("good", "bad") for each in reply.buttons):
                 activity.channel_data = {"feedbackLoop": {"type": "default"}}
         return activity
+
+
+def _note(among: "OrderedDict[tuple[str, str], Any]", attempt: tuple[str, str], value: object) -> None:
+    """Remember this of an attempt, and forget the oldest ones."""
+    among[attempt] = value
+    while len(among) > _REMEMBERED:
+        among.popitem(last=False)
 
 
 class _Refusal(Exception):
