@@ -214,7 +214,8 @@ class Showing:
         if fresh and not reply.attachments and card is None:
             return
         self._fresh.pop((channel.id, message_id), None)
-        await self._files.show(channel, address, message_id, reply, card, fresh=fresh)
+        locale = self._locales.get(channel.key, "")
+        await self._files.show(channel, address, message_id, reply, card, fresh=fresh, locale=locale)
 
     async def _text(
         self, channel: Channel, address: Address, reply: Reply, *, message_id: str = "", answers: str = ""
