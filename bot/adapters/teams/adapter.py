@@ -18,7 +18,9 @@ from bot.adapters.teams.gate import Gate, cloud_root
 from bot.adapters.teams.graph import Graph, graph_root
 from bot.adapters.teams.hosts import Hosts, is_loopback, parse
 from bot.adapters.teams.keys import Keys
+from bot.adapters.teams.playground import GREETS_AGAIN_SECONDS, RESTS_SECONDS
 from bot.adapters.teams.wire import Wire
+from bot.budget import Seldom
 from bot.messages import Attachment, Channel, Person, Reply, Said
 
 if TYPE_CHECKING:
@@ -48,7 +50,6 @@ _CHAT = replace(_LIMITS, pace=1.5, typing=0.0, attachment_bytes=32 * 1024 * 1024
 _ASKED = "asked-"  # see `sending.py`: a question that no message shows
 _IN_CHAT = quote('{"contextType":"chat"}')
 _LOOK_EVERY = 60.0
-_PLAYGROUND_SECONDS = 0.3  # the Agents Playground loses what is said in a channel before its own request has returned
 
 
 class Teams(Adapter):
@@ -60,6 +61,7 @@ class Teams(Adapter):
         super().__init__(config, store)
         self.anonymous = _is_anonymous(config)
         # botbuilder takes a second to import: only who uses it waits for it.
+        from bot.adapters.teams.chats import Chats
         from bot.adapters.teams.cloud import Cloud
         from bot.adapters.teams.consent import Consents
         from bot.adapters.teams.credentials import credentials_of
@@ -69,8 +71,10 @@ class Teams(Adapter):
         from bot.adapters.teams.ingress import PATH, Ingress
         from bot.adapters.teams.invokes import Invokes
         from bot.adapters.teams.menus import Menus
+        from bot.adapters.teams.offered import Offered
         from bot.adapters.teams.people import People
         from bot.adapters.teams.places import Places
+        from bot.adapters.teams.presses import Presses
         from bot.adapters.teams.sending import Sending
         from bot.adapters.teams.settings import SettingsDialog
         from bot.adapters.teams.showing import Showing
@@ -102,15 +106,21 @@ class Teams(Adapter):
         sending = Sending(cloud, addresses, hosts)
         self._consents = consents = Consents(sending, self._wire, hosts, store)
         files = Files(sending, store, consents, config.keep_days)
-        self._showing = Showing(sending, addresses, files, self._canceled, sensitivity=config.teams_sensitivity)
+        offered = Offered(store, addresses)
+        self._showing = Showing(
+            sending, addresses, files, offered, self._canceled, sensitivity=config.teams_sensitivity
+        )
         self._places = Places(connector)
         people = People(self._places, self._graph, config.teams_moderators)
-        menus = Menus(people, addresses, connector, lambda: self.commands)
-        settings = SettingsDialog(people, addresses, lambda: self.commands)
-        invokes = Invokes(people, addresses, menus, settings, consents, self._start)
-        self._hearing = Hearing(addresses, hosts, self._showing, people, invokes, self._tell)
+        presses, chats = Presses(people, addresses), Chats(addresses, connector)
+        menus = Menus(people, addresses, chats, offered.asked, lambda: self.commands)
+        settings = SettingsDialog(people, addresses)
+        invokes = Invokes(addresses, menus, settings, consents, presses, self._showing.tidy, self._start)
+        self._hearing = Hearing(addresses, hosts, people, invokes, presses, offered, chats, self._tell)
         if self.anonymous:
-            self._hearing.taken = lambda channel: connector.rest(channel.id, _PLAYGROUND_SECONDS)
+            self._hearing.taken = lambda channel: connector.rest(channel.id, RESTS_SECONDS)
+            self._hearing.greets = Seldom(GREETS_AGAIN_SECONDS)
+            invokes.meant = offered.newest
         self._downloads = Downloads(self._wire, hosts, self._bearer, self._graph)
         self._ingress = Ingress(gate, cloud, self._hearing.turn, anonymous=self.anonymous)
         self._background: set[asyncio.Task[None]] = set()
@@ -144,15 +154,16 @@ class Teams(Adapter):
         await self._wire.open()
         self._hearing.host = host
         self._start(self._consents.resume())
+        if self.anonymous:
+            log.warning("teams is served without credentials, on this machine only")
         try:
             while True:
-                if self.anonymous:
-                    log.warning("teams is served without credentials, on this machine only")
-                elif self.trouble:
+                if self.trouble:
                     await self._prepare()
                 await asyncio.sleep(_LOOK_EVERY)
         finally:
             self._hearing.host = None
+            await self._showing.close()
             for task in self._background:
                 task.cancel()
             await asyncio.gather(*self._background, return_exceptions=True)

@@ -24,6 +24,7 @@ class Address:
     """How to reach a conversation. `gone` once Teams said that the bot is no longer in it.
 
     `sort` is what Teams says a channel is, where it does: `standard`, `private` or `shared`.
+    `locale` is the language of whoever speaks to the bot there; where many do, of whoever did first.
     """
 
     service_url: str
@@ -37,6 +38,7 @@ class Address:
     welcomed: bool = False
     team: str = ""
     sort: str = ""
+    locale: str = ""
 
 
 class Addresses:
@@ -74,12 +76,12 @@ class Addresses:
             self._known = OrderedDict((name, (known, 0)) for name, (known, _) in self._known.items())
             self._teams.clear()
             self._styles.clear()
-        known, day = self._known.get(_name(channel), (None, 0))
-        if known is not None and _is_fresh(day) and known == _still(address, known):
+        known = await self.find(channel)
+        if known is not None and known == _still(address, known, channel) and self._is_fresh(channel):
             return
         async with self._writing:
             known = await self.find(channel)
-            await self._write(channel, _still(address, known) if known else replace(address, welcomed=False))
+            await self._write(channel, _still(address, known, channel) if known else replace(address, welcomed=False))
 
     async def welcome(self, channel: Channel, address: Address) -> bool:
         """The bot was added here: remember the address. True once, so that it is greeted once."""
@@ -87,6 +89,8 @@ class Addresses:
             known = await self.find(channel)
             if known is not None and known.welcomed and not known.gone:
                 return False
+            if known is not None:
+                address = _still(address, known, channel)
             await self._write(channel, replace(address, welcomed=True))
             return True
 
@@ -158,15 +162,17 @@ class Addresses:
                 await self._write(channel, replace(known, gone=True))
 
     async def _write(self, channel: Channel, address: Address) -> None:
-        name = _name(channel)
-        if await self.find(channel) == address and _is_fresh(self._known[name][1]):
+        if await self.find(channel) == address and self._is_fresh(channel):
             return
-        today = _today()
+        name, today = _name(channel), _today()
         days = self._days if address.gone else _LONG
         await self._store.note(
             "teams", name, asdict(address) | {"day": today}, days=days, tenant=channel.tenant, channel=channel.id
         )
         _keep(self._known, name, (address, today))
+
+    def _is_fresh(self, channel: Channel) -> bool:
+        return _is_fresh(self._known[_name(channel)][1])
 
 
 def _keep(known: OrderedDict[str, _T], name: str, value: _T) -> None:
@@ -186,9 +192,15 @@ def _is_fresh(day: int) -> bool:
     return 0 <= _today() - day < _NOTED_AGAIN
 
 
-def _still(address: Address, known: Address) -> Address:
+def _still(address: Address, known: Address, channel: Channel) -> Address:
     """What is known of a conversation and not said each time, said again."""
-    return replace(address, welcomed=known.welcomed, sort=address.sort or known.sort)
+    keeps = known.locale and (channel.kind != "direct" or not address.locale)
+    return replace(
+        address,
+        welcomed=known.welcomed,
+        sort=address.sort or known.sort,
+        locale=known.locale if keeps else address.locale,
+    )
 
 
 def _name(channel: Channel) -> str:
