@@ -45,7 +45,8 @@ _LIMITS = Limits(
     resends=True,
     buttons=8,
 )
-_CHAT = replace(_LIMITS, pace=1.5, typing=0.0)  # what is streamed shows by itself that it is being written
+# In a chat of one's own what is streamed shows by itself that it is being written, and files go to one's OneDrive.
+_CHAT = replace(_LIMITS, pace=1.5, typing=0.0, attachment_bytes=32 * 1024 * 1024)
 _ASKED = "asked-"  # see `sending.py`: a question that no message shows
 _IN_CHAT = quote('{"contextType":"chat"}')
 _LOOK_EVERY = 60.0
@@ -99,12 +100,12 @@ class Teams(Adapter):
             keys=self._keys,
             hosts=hosts,
         )
-        self._addresses = addresses = Addresses(store)
+        self._addresses = addresses = Addresses(store, config.keep_days)
         connector = Connector(self._wire, hosts, self._bearer)
         cloud = Cloud(connector)
         sending = Sending(cloud, addresses, hosts)
-        consents = Consents(sending, self._wire, hosts)
-        files = Files(sending, store, consents)
+        self._consents = consents = Consents(sending, self._wire, hosts, store)
+        files = Files(sending, store, consents, config.keep_days)
         offered = Offered(store, addresses)
         self._showing = Showing(
             sending, addresses, files, offered, self._canceled, sensitivity=config.teams_sensitivity
@@ -152,6 +153,7 @@ class Teams(Adapter):
     async def run(self, host: Host) -> None:
         await self._wire.open()
         self._hearing.host = host
+        self._start(self._consents.resume())
         if self.anonymous:
             log.warning("teams is served without credentials, on this machine only")
         try:
