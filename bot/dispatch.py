@@ -13,6 +13,7 @@ import structlog
 from bot.adapter import Overloaded, PostFailed
 from bot.budget import Seldom
 from bot.conversation import INTERRUPTED, Conversation
+from bot.later import Later
 from bot.markup import clean
 from bot.messages import Channel, Message, Person, Press, Quote, Said
 from bot.metrics import FEEDBACK, HEARD
@@ -25,9 +26,6 @@ __all__ = ["Dispatch", "Load"]
 
 log = structlog.get_logger(__name__)
 
-# Between attempts to deliver an answer that a platform did not take, for about two hours. Once the platform is well
-# again, nobody waits for a minute.
-RETRY_SECONDS = (5, 15, 30, *[45] * 160)
 EDIT_SECONDS = 120  # within which a question that is changed is answered again
 GONE = 1000  # deletions remembered, in case they have overtaken what they delete
 MOMENT_SECONDS = 2  # in which an answer that was shown whole is surely written down
@@ -35,6 +33,7 @@ NOTICE_SECONDS = 60  # between two notices in one channel that too much is asked
 LAST_WORDS_SECONDS = 4  # for ending what is still running when the time to drain is over
 
 NOT_YOURS = "Only who asked, or a moderator, can do this."
+ENDED = "This answer has ended already."
 TOO_LATE = "This answer is too old for its buttons. Please ask again."
 THANKS = "Thank you for telling me."
 BUSY = "There is more to answer than I can take on right now. Please ask again in a minute."
@@ -58,9 +57,11 @@ class Dispatch(People):
         self.configure = conversation.choosing.configure
         self._arriving: dict[_Mark, Message] = {}  # on their way into the inbox
         self._gone: OrderedDict[_Mark, None] = OrderedDict()
+        self._renewing: set[int] = set()
+        self._renewed: OrderedDict[_Mark, None] = OrderedDict()  # presses that had an answer given anew
         self._noticed = Seldom(NOTICE_SECONDS)
         self._tasks: set[asyncio.Task[None]] = set()
-        self._later: set[asyncio.Task[None]] = set()
+        self._later = Later(store, conversation)
         self._alarm: asyncio.TimerHandle | None = None
         self._heard: dict[str, float] = {}  # when a question came last, by platform
         self.strained = False  # there is too little memory, or too few files, for more than is running
@@ -205,18 +206,23 @@ class Dispatch(People):
     async def stop(self, channel: Channel, message_id: str, person: Person) -> bool:
         """End a running answer, on the word of who asked for it or of a moderator."""
         for running in self._waiting.of(channel):
-            if message_id == running.message.id or message_id in running.shown.values():
+            if running.concerns(message_id):
                 if person.id != running.message.author.id and not person.moderator:
                     return False
                 running.stop()
                 return True
         return False
 
+    def _is_running(self, channel: Channel, message_id: str) -> bool:
+        return any(running.concerns(message_id) for running in self._waiting.of(channel))
+
     async def pressed(self, press: Press) -> str:
         """A button below an answer was pressed. Returns a sentence for who pressed it, or nothing."""
         key, person = press.channel.key, press.person
         if press.action == "stop":
-            return "" if await self.stop(press.channel, press.message_id, person) else NOT_YOURS
+            if await self.stop(press.channel, press.message_id, person):
+                return ""
+            return NOT_YOURS if self._is_running(press.channel, press.message_id) else ENDED
         await self._written_down(press)
         given = await self._store.given(key, press.message_id)
         if given is None:
@@ -259,10 +265,26 @@ class Dispatch(People):
             return NOT_YOURS
         if self._closing:
             return BUSY
-        if any(running.heard == given.heard for running in self._waiting.of(press.channel)):
+        mark = (*press.channel.key, press.id)
+        if mark in self._renewed:
             return ""
+        if given.heard not in self._renewing and all(
+            running.heard != given.heard for running in self._waiting.of(press.channel)
+        ):
+            self._renewing.add(given.heard)
+            try:
+                if why := await self._renew(given, press.person):
+                    return why
+            finally:
+                self._renewing.discard(given.heard)
+        self._renewed[mark] = None
+        while len(self._renewed) > GONE:
+            self._renewed.popitem(last=False)
+        return ""
+
+    async def _renew(self, given: Given, person: Person) -> str:
         question = unpacked(given.question)
-        if why := await self._conversation.refusal(replace(question, author=press.person)):
+        if why := await self._conversation.refusal(replace(question, author=person)):
             return why
         if not await self._store.again(given.heard, given.question):
             return TOO_LATE
@@ -319,9 +341,7 @@ class Dispatch(People):
         self._waiting.clear()  # they are in the inbox, and the next start takes them up
         if self._alarm is not None:
             self._alarm.cancel()
-        for task in self._later:
-            task.cancel()
-        await asyncio.gather(*self._later, return_exceptions=True)
+        await self._later.end()
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=seconds)
         for running in self._waiting.all_running():
@@ -358,12 +378,12 @@ class Dispatch(People):
                 self._start(afterwards, "afterwards")
         except PostFailed as error:
             log.warning("an answer waits for its platform", heard=running.heard, reason=str(error))
-            self._start(self._deliver_later(running.heard), "delivery", self._later)
+            self._later.deliver(running.heard)
         except Exception:
             # The question stays in the inbox; the other channels and the next question here are not its victims.
             log.exception("a turn failed", heard=running.heard, platform=running.message.channel.platform)
             if running.told:
-                self._start(self._close_later(running.heard), "closing", self._later)
+                self._later.close(running.heard)
         finally:
             running.ended.set()
             self._waiting.done(waiting)
@@ -400,35 +420,10 @@ class Dispatch(People):
 
         self._submit(Running(heard.id, unpacked(heard.body)), turn, joins=False)
 
-    async def _deliver_later(self, heard_id: int) -> None:
-        """Try again to show an answer that is kept, until the platform takes it or the attempts are used up."""
-        for seconds in RETRY_SECONDS:
-            await asyncio.sleep(seconds)
-            heard = next((each for each in await self._store.undone() if each.id == heard_id), None)
-            if heard is None or self._closing:
-                return
-            try:
-                await self._conversation.resume(heard, Running(heard.id, unpacked(heard.body)))
-            except PostFailed as error:
-                log.warning("an answer still waits for its platform", heard=heard_id, reason=str(error))
-            else:
-                return
-
-    async def _close_later(self, heard_id: int) -> None:
-        """Close a question whose author was told of trouble with the storage, once that is over."""
-        for seconds in RETRY_SECONDS:
-            await asyncio.sleep(seconds)
-            with contextlib.suppress(Exception):
-                await self._store.finish(heard_id, "failed")
-                return
-
-    def _start(
-        self, work: Coroutine[None, None, None], name: str, among: set[asyncio.Task[None]] | None = None
-    ) -> None:
-        tasks = self._tasks if among is None else among
+    def _start(self, work: Coroutine[None, None, None], name: str) -> None:
         task = asyncio.create_task(work, name=name)
-        tasks.add(task)
-        task.add_done_callback(tasks.discard)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
 
 def _said(message: Message) -> Said:

@@ -10,16 +10,16 @@ from botbuilder.schema import Activity
 
 from bot.adapter import Host
 from bot.adapters.teams.addresses import Address, Addresses
-from bot.adapters.teams.cards import dialog, pressed_in
+from bot.adapters.teams.cards import dialog
 from bot.adapters.teams.consent import Consents
 from bot.adapters.teams.events import channel_of, person_of, when
 from bot.adapters.teams.menus import Menus
-from bot.adapters.teams.people import People
+from bot.adapters.teams.presses import Presses, press_of, sign_of
 from bot.adapters.teams.settings import SettingsDialog
-from bot.messages import Press
+from bot.messages import Channel, Press
 from bot.translations import translate
 
-__all__ = ["Invokes", "press_of"]
+__all__ = ["Invokes"]
 
 log = structlog.get_logger(__name__)
 
@@ -27,23 +27,28 @@ Json = dict[str, Any]
 
 _MESSAGE = "application/vnd.microsoft.activity.message"
 _ERROR = "application/vnd.microsoft.error"
-_DONE = "I am on it."
+_DONE, _STOPPED = "I am on it.", "I have stopped."
 _WORDS = 2000
 
 
 class Invokes:
-    """Answers each by its name. Whatever takes its time is begun here and done later."""
+    """Answers each by its name. Whatever takes its time is begun here, with `start`, and done later.
+
+    `tidy` puts away a button that should have stopped an answer and found none.
+    """
 
     def __init__(
         self,
-        people: People,
         addresses: Addresses,
         menus: Menus,
         settings: SettingsDialog,
         consents: Consents,
+        presses: Presses,
+        tidy: Callable[[Channel, str, str], Coroutine[Any, Any, None]],
         start: Callable[[Coroutine[Any, Any, None]], None],
     ) -> None:
-        self._people = people
+        self._presses = presses
+        self._tidy = tidy
         self._addresses = addresses
         self._consents = consents
         self._start = start
@@ -80,8 +85,12 @@ class Invokes:
         if press is None:
             error = {"code": "BadRequest", "message": "This is no button of this bot."}
             return {"statusCode": 400, "type": _ERROR, "value": error}
-        said = await host.pressed(await self._by(press, activity))
-        return {"statusCode": 200, "type": _MESSAGE, "value": translate(said or _DONE, press.person.locale)}
+        said, stopped = await self._presses.take(host, activity, press)
+        if press.action == "stop" and not stopped and activity.reply_to_id:
+            channel = await self._addresses.origin(press.channel)
+            self._start(self._tidy(channel, press.message_id, str(activity.reply_to_id)))
+        done = translate(_STOPPED if stopped else _DONE, press.person.locale)
+        return {"statusCode": 200, "type": _MESSAGE, "value": said or done}
 
     async def _judged(self, host: Host, activity: Activity, value: Json, address: Address) -> Json:
         given = value.get("actionValue")
@@ -89,7 +98,7 @@ class Invokes:
         action = {"like": "good", "dislike": "bad"}.get(str(given.get("reaction", "")).lower(), "")
         if value.get("actionName") == "feedback" and action and activity.reply_to_id:
             press = Press(
-                _id(activity),
+                sign_of(activity),
                 await self._addresses.origin(channel_of(activity)),
                 person_of(activity),
                 activity.reply_to_id,
@@ -117,26 +126,6 @@ class Invokes:
         if value.get("action") == "accept":
             self._start(self._consents.hand_over(address, file, value, str(activity.reply_to_id or "")))
         return {}
-
-    async def _by(self, press: Press, activity: Activity) -> Press:
-        person = await self._people.surely(activity)
-        channel = await self._addresses.origin(press.channel)
-        return Press(press.id, channel, person, press.message_id, press.action, press.at, press.words)
-
-
-def press_of(activity: Activity, data: Any) -> Press | None:
-    """The press of a button of ours, or None for any other."""
-    meant = pressed_in(data)
-    if meant is None:
-        return None
-    action, answer = meant
-    return Press(_id(activity), channel_of(activity), person_of(activity), answer, action, when(activity))
-
-
-def _id(activity: Activity) -> str:
-    """What tells this press from others: Teams' id, or what comes closest to one."""
-    sender = activity.from_property.id if activity.from_property else ""
-    return str(activity.id or f"{sender} {when(activity).isoformat()}")[:200]
 
 
 def _said(feedback: Any) -> str:

@@ -147,6 +147,11 @@ class Streams:
         """The id by which a message is changed, should the end of a stream have another one than its beginning."""
         return self._others.get((address.conversation, message_id), message_id)
 
+    def runs(self, channel: Channel, message_id: str) -> bool:
+        """Whether Teams shows this one as it grows, with a stop button of its own."""
+        found = self._running.get((channel.id, message_id))
+        return found is not None and self._clock() - found.began <= _SECONDS
+
     def stopped(self, channel: Channel, message_id: str) -> bool:
         """Whether a person stopped this one; then what they saw stays, and Teams may take nothing more for it."""
         found = self._running.get((channel.id, message_id))
