@@ -55,6 +55,7 @@ class Dispatch(People):
         self.choices = conversation.choosing.choices
         self.origins = conversation.choosing.origins
         self.configure = conversation.choosing.configure
+        self.communities = conversation.choosing.communities
         self._arriving: dict[_Mark, Message] = {}  # on their way into the inbox
         self._gone: OrderedDict[_Mark, None] = OrderedDict()
         self._renewing: set[int] = set()
