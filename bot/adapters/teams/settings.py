@@ -68,7 +68,7 @@ class SettingsDialog:
                     await host.configure(channel, person, command.name, changed, everywhere=everywhere)
                 except UserError as error:
                     wrong.append(f"**{command.name}**: {error}")
-        if _STYLE in given:
+        if given.get(_STYLE) in ("thread", NEW_POST):
             await self._addresses.choose(channel, str(given[_STYLE]))
         if wrong:
             form = await self._form(
