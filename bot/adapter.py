@@ -20,7 +20,18 @@ if TYPE_CHECKING:
     from bot.skill import Settings
     from storage import Store
 
-__all__ = ["Adapter", "AdapterOff", "Examined", "Gone", "Host", "Limits", "Origin", "Overloaded", "PostFailed"]
+__all__ = [
+    "Adapter",
+    "AdapterOff",
+    "Community",
+    "Examined",
+    "Gone",
+    "Host",
+    "Limits",
+    "Origin",
+    "Overloaded",
+    "PostFailed",
+]
 
 Origin = Literal["here", "community", "default"]
 
@@ -52,6 +63,19 @@ class Examined:
     what: str
     well: bool
     text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Community:
+    """A server or an organisation that the bot is in: `id` is what its channels have as their `tenant`.
+
+    `channels` are those that settings can be made for, by name; threads are not among them.
+    """
+
+    platform: str
+    id: str
+    name: str
+    channels: tuple[Channel, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +165,9 @@ class Host(Protocol):
         are taken back: what goes for the community holds again here, and what is usual in the community. Raises
         `UserError` when `person` is no moderator, or with the remedy for each field that cannot be so.
         """
+
+    async def communities(self, person: Person) -> "tuple[Community, ...]":
+        """Where the bot is, on every platform. Raises `UserError` for anybody but whoever runs it."""
 
     async def export(self, person: Person, channel: Channel) -> bytes:
         """Everything kept of a person on the channel's platform, as a JSON document for their eyes only."""
@@ -255,6 +282,10 @@ class Adapter(ABC):
     async def invite(self) -> str:
         """The address at which somebody adds the bot to their community; empty where there is none."""
         return ""
+
+    async def communities(self) -> "Sequence[Community]":
+        """The communities that the bot is in, for whoever runs it; what cannot be found out is left out."""
+        return ()
 
     def routes(self) -> "Iterable[AbstractRouteDef]":
         """Paths this platform needs on the one HTTP server that all adapters share."""

@@ -182,6 +182,19 @@ class Shelf:
 
         await self.database.write(work)
 
+    async def notes_from(self, platform: str, beginning: str, most: int) -> dict[str, dict[str, Any]]:
+        """What was kept under names that begin so, by name; of so many at most."""
+        statement = (
+            select(notes.c.name, notes.c.value)
+            .where(notes.c.platform == platform, notes.c.name >= beginning, notes.c.name < f"{beginning}\U0010ffff")
+            .limit(most)
+        )
+
+        def work(connection: Connection) -> dict[str, dict[str, Any]]:
+            return {row.name: row.value for row in connection.execute(statement)}
+
+        return await self.database.read(work)
+
     # Files.
 
     async def file(self, file_id: str) -> File | None:

@@ -10,7 +10,7 @@ from urllib.parse import quote
 import structlog
 from aiohttp import web
 
-from bot.adapter import Adapter, AdapterOff, Examined, Host, Limits
+from bot.adapter import Adapter, AdapterOff, Community, Examined, Host, Limits
 from bot.adapters.teams.addresses import Addresses
 from bot.adapters.teams.bearer import Bearer, SignInFailed
 from bot.adapters.teams.connector import Connector
@@ -63,6 +63,7 @@ class Teams(Adapter):
         # botbuilder takes a second to import: only who uses it waits for it.
         from bot.adapters.teams.chats import Chats
         from bot.adapters.teams.cloud import Cloud
+        from bot.adapters.teams.communities import Communities
         from bot.adapters.teams.consent import Consents
         from bot.adapters.teams.credentials import credentials_of
         from bot.adapters.teams.downloads import Downloads
@@ -112,6 +113,7 @@ class Teams(Adapter):
         )
         self._places = Places(connector)
         people = People(self._places, self._graph, config.teams_moderators)
+        self._communities = Communities(addresses, connector)
         presses, chats = Presses(people, addresses), Chats(addresses, connector)
         menus = Menus(people, addresses, chats, offered.asked, lambda: self.commands)
         settings = SettingsDialog(people, addresses)
@@ -197,6 +199,9 @@ class Teams(Adapter):
         if place is None:
             return None
         return await earlier(self._graph, place, limit, since, reader, self.config.teams_app_id.strip())
+
+    async def communities(self) -> tuple[Community, ...]:
+        return await self._communities.find()
 
     def link(self, channel: Channel, message_id: str) -> str:
         if channel.kind == "direct" or message_id.startswith(_ASKED):
