@@ -161,7 +161,9 @@ async def test_a_hangup_reads_the_configuration_anew_and_a_wrong_one_changes_not
         parley.process.send_signal(signal.SIGHUP)
         wrong = await said("the configuration is wrong")
         assert len(wrong["mistakes"]) == 2
-        (tmp_path / ".env").write_text("PARLEY_TURNS_PER_MINUTE=3\nPARLEY_TEAMS_TENANTS=elsewhere\n")
+        (tmp_path / ".env").write_text(
+            "PARLEY_TURNS_PER_MINUTE=3\nPARLEY_TEAMS_TENANTS=elsewhere\nPARLEY_CHAT_MODEL=other\n"
+        )
         parley.process.send_signal(signal.SIGHUP)
         assert (await said("the configuration was read anew"))["takes_a_restart"] == ["PARLEY_TEAMS_TENANTS"]
         assert (await parley.end(by=signal.SIGTERM)).code == 0
