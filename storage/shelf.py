@@ -6,12 +6,18 @@ from sqlalchemy import Connection, select
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from storage.engine import Database
+from storage.prepared import Prepared
 from storage.records import File
 from storage.tables import files, notes, settings
 
 __all__ = ["Shelf"]
 
 _RECENT_SETTINGS = 5000  # kept in memory
+_NEW_NOTE = upsert(notes)
+_NOTE = Prepared(
+    _NEW_NOTE.on_conflict_do_update(index_elements=["platform", "name"], set_={"value": _NEW_NOTE.excluded.value}),
+    *("platform", "name", "value"),
+)
 
 
 class Shelf:
@@ -98,11 +104,7 @@ class Shelf:
         """Keep `value` under (platform, name), replacing what was there."""
 
         def work(connection: Connection) -> None:
-            connection.execute(
-                upsert(notes)
-                .values(platform=platform, name=name, value=value)
-                .on_conflict_do_update(index_elements=["platform", "name"], set_={"value": value})
-            )
+            _NOTE.run(connection, {"platform": platform, "name": name, "value": value})
 
         await self.database.write(work)
 
