@@ -4,10 +4,9 @@ import asyncio
 import contextlib
 import time
 from collections import OrderedDict
-from collections.abc import Coroutine, Iterable, Mapping
+from collections.abc import Coroutine, Iterable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import structlog
 
@@ -36,6 +35,7 @@ NOTICE_SECONDS = 60  # between two notices in one channel that too much is asked
 LAST_WORDS_SECONDS = 4  # for ending what is still running when the time to drain is over
 
 NOT_YOURS = "Only who asked, or a moderator, can do this."
+ENDED = "This answer has ended already."
 TOO_LATE = "This answer is too old for its buttons. Please ask again."
 THANKS = "Thank you for telling me."
 BUSY = "There is more to answer than I can take on right now. Please ask again in a minute."
@@ -53,8 +53,14 @@ class Dispatch(People):
     def __init__(self, store: Store, conversation: Conversation, load: Load | None = None) -> None:
         super().__init__(store, Waiting(load or Load()))
         self._conversation = conversation
+        self.settable = conversation.choosing.settable
+        self.choices = conversation.choosing.choices
+        self.origins = conversation.choosing.origins
+        self.configure = conversation.choosing.configure
         self._arriving: dict[_Mark, Message] = {}  # on their way into the inbox
         self._gone: OrderedDict[_Mark, None] = OrderedDict()
+        self._renewing: set[int] = set()
+        self._renewed: OrderedDict[_Mark, None] = OrderedDict()  # presses that had an answer given anew
         self._noticed = Seldom(NOTICE_SECONDS)
         self._tasks: set[asyncio.Task[None]] = set()
         self._later: set[asyncio.Task[None]] = set()
@@ -202,18 +208,23 @@ class Dispatch(People):
     async def stop(self, channel: Channel, message_id: str, person: Person) -> bool:
         """End a running answer, on the word of who asked for it or of a moderator."""
         for running in self._waiting.of(channel):
-            if message_id == running.message.id or message_id in running.shown.values():
+            if running.concerns(message_id):
                 if person.id != running.message.author.id and not person.moderator:
                     return False
                 running.stop()
                 return True
         return False
 
+    def _is_running(self, channel: Channel, message_id: str) -> bool:
+        return any(running.concerns(message_id) for running in self._waiting.of(channel))
+
     async def pressed(self, press: Press) -> str:
         """A button below an answer was pressed. Returns a sentence for who pressed it, or nothing."""
         key, person = press.channel.key, press.person
         if press.action == "stop":
-            return "" if await self.stop(press.channel, press.message_id, person) else NOT_YOURS
+            if await self.stop(press.channel, press.message_id, person):
+                return ""
+            return NOT_YOURS if self._is_running(press.channel, press.message_id) else ENDED
         await self._written_down(press)
         given = await self._store.given(key, press.message_id)
         if given is None:
@@ -256,10 +267,26 @@ class Dispatch(People):
             return NOT_YOURS
         if self._closing:
             return BUSY
-        if any(running.heard == given.heard for running in self._waiting.of(press.channel)):
+        mark = (*press.channel.key, press.id)
+        if mark in self._renewed:
             return ""
+        if given.heard not in self._renewing and all(
+            running.heard != given.heard for running in self._waiting.of(press.channel)
+        ):
+            self._renewing.add(given.heard)
+            try:
+                if why := await self._renew(given, press.person):
+                    return why
+            finally:
+                self._renewing.discard(given.heard)
+        self._renewed[mark] = None
+        while len(self._renewed) > GONE:
+            self._renewed.popitem(last=False)
+        return ""
+
+    async def _renew(self, given: Given, person: Person) -> str:
         question = unpacked(given.question)
-        if why := await self._conversation.refusal(replace(question, author=press.person)):
+        if why := await self._conversation.refusal(replace(question, author=person)):
             return why
         if not await self._store.again(given.heard, given.question):
             return TOO_LATE
@@ -270,17 +297,6 @@ class Dispatch(People):
         """Let a question be answered once more, over what is shown of its answer."""
         shown = {post.part: post.message_id for post in await self._store.posts(heard)}
         self._submit(Running(heard, message, admitted=True, shown=shown))
-
-    async def choices(self, channel: Channel) -> Mapping[str, Mapping[str, Any]]:
-        """Every setting of every skill in this channel, as it is now."""
-        return await self._conversation.choices(channel)
-
-    async def configure(
-        self, channel: Channel, person: Person, skill: str, chosen: Mapping[str, Any], *, everywhere: bool = False
-    ) -> None:
-        """Set what a moderator chose. Raises `UserError`."""
-        await self._conversation.configure(channel, person, skill, chosen, everywhere=everywhere)
-        log.info("settings changed", platform=channel.platform, skill=skill, everywhere=everywhere)
 
     # What the application calls.
 
@@ -310,6 +326,11 @@ class Dispatch(People):
         for heard in undone:
             self._resume(heard)
         return len(undone)
+
+    async def passed(self) -> None:
+        """Wait until everything that is running now has ended."""
+        if running := set(self._tasks):
+            await asyncio.wait(running)
 
     async def idle(self) -> None:
         """Wait until nothing is running and nothing waits for its turn."""

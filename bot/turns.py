@@ -63,6 +63,10 @@ class Running:
         self.changed = True
         self._interrupt()
 
+    def concerns(self, message_id: str) -> bool:
+        """Whether this is the message of its question, or one that shows its answer."""
+        return message_id == self.message.id or message_id in self.shown.values()
+
     def edited(self, message: Message) -> Message | None:
         """The question as it is once its author has changed `message`; None when that has no part in it."""
         if message.id == self.message.id:

@@ -9,7 +9,7 @@ from sqlalchemy.dialects.sqlite import insert as upsert
 from storage.accounts import Accounts
 from storage.prepared import Prepared
 from storage.records import File, Given, Offer
-from storage.tables import answers, feedback, files, inbox, posts
+from storage.tables import answers, feedback, files, inbox, lines, posts
 
 __all__ = ["Offers", "put_offer"]
 
@@ -45,6 +45,38 @@ class Offers(Accounts):
     async def given_to(self, key: tuple[str, str, str], heard: int) -> Given | None:
         """The answer to a question of this channel's, or None."""
         return await self._given(key, answers.c.heard == heard)
+
+    async def newest_given(self, key: tuple[str, str, str]) -> tuple[str, Given] | None:
+        """The newest answer of a channel, with the message that shows its end; None when it offers nothing."""
+        offering = (
+            select(posts.c.message_id, *_GIVEN)
+            .join(inbox, inbox.c.id == answers.c.heard)
+            .join(posts, posts.c.heard == answers.c.heard)
+            .where(answers.c.platform == key[0], answers.c.tenant == key[1], answers.c.channel == key[2])
+            .order_by(answers.c.heard.desc(), posts.c.part.desc())
+            .limit(1)
+        )
+        said = (
+            select(lines.c.message_id)
+            .where(
+                lines.c.platform == key[0],
+                lines.c.tenant == key[1],
+                lines.c.channel == key[2],
+                lines.c.role == "assistant",
+            )
+            .order_by(lines.c.id.desc())
+            .limit(1)
+        )
+
+        def work(connection: Connection) -> tuple[str, Given] | None:
+            row = connection.execute(offering).one_or_none()
+            if row is None:
+                return None
+            found = Given(*row[1:])
+            newest = connection.execute(said).scalar_one_or_none()
+            return (row[0], found) if newest == f"re:{found.event}" else None
+
+        return await self.database.read(work)
 
     async def _given(self, key: tuple[str, str, str], which: Any) -> Given | None:
         statement = (

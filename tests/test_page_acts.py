@@ -240,6 +240,12 @@ async def test_settings_are_made_for_one_conversation_or_for_all(page: Page, bot
     await dialog.get_by_label("All conversations").check()
     await paint.get_by_text("4 settings").click()
     await expect(paint.get_by_label("Most")).to_have_value("2")  # elsewhere nothing has changed
+    await dialog.get_by_label("Only “paint teal”").check()
+    await paint.get_by_text("4 settings").click()
+    await expect(paint.get_by_text("Set for this conversation only")).to_have_count(2)
+    await paint.get_by_role("button", name="Kind: Use what goes for all").click()
+    await expect(paint.get_by_role("switch", name="Kind")).to_be_checked()
+    await expect(paint.get_by_text("Set for this conversation only")).to_have_count(1)
     await page.keyboard.press("Escape")
     await expect(dialog).to_be_hidden()
     answer = await say(page, "paint teal count=2")
@@ -260,6 +266,11 @@ async def test_a_skill_is_switched_off_and_on(page: Page, bot: PageBot) -> None:
     await page.get_by_role("button", name="Settings").click()
     await dialog.get_by_label("Only “Hello”").check()
     await expect(on).not_to_be_checked()
+    await dialog.get_by_role("button", name="paint: Use what goes for all").click()
+    await expect(on).to_be_checked()
+    limits = dialog.get_by_role("region", name="limits")
+    await expect(limits.get_by_role("heading")).to_have_text("limits")
+    await expect(limits.get_by_role("switch")).to_have_count(0)
 
 
 async def test_all_this_can_be_read_and_has_names_by_day_by_night_and_on_a_phone(

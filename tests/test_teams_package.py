@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import time
 import zipfile
 from collections.abc import AsyncIterator
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from jsonschema import Draft202012Validator
+from jsonschema import Draft7Validator, Draft202012Validator
 from PIL import Image
 
 from bot.adapter import AdapterOff
@@ -44,7 +45,7 @@ SCHEMA: dict[str, Any] = {
     ],
     "additionalProperties": {"type": ["object", "string", "array"]},
     "properties": {
-        "manifestVersion": {"const": "1.22"},
+        "manifestVersion": {"const": "1.25"},
         "version": {"type": "string", "pattern": r"^\d+\.\d+\.\d+$"},
         "id": {"type": "string", "pattern": "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"},
         "developer": {
@@ -109,6 +110,24 @@ def opened(content: bytes) -> dict[str, bytes]:
         return {name: archive.read(name) for name in archive.namelist()}
 
 
+SCHEMAS = (
+    Path(os.environ.get("PLAYGROUND", "/nowhere")) / "node_modules/@microsoft/app-manifest/build/json-schemas/teams"
+)
+
+
+@pytest.mark.skipif(not SCHEMAS.exists(), reason="PLAYGROUND names no folder with the package @microsoft/app-manifest")
+def test_the_package_keeps_the_rules_of_the_published_schema() -> None:
+    files = opened(Teams.package(load_config(**SETTINGS), commands()))
+
+    manifest = json.loads(files["manifest.json"])
+    rules = SCHEMAS / f"v{manifest['manifestVersion']}"
+    for name in [name for name in files if name.endswith(".json")]:
+        kind = "MicrosoftTeams" if name == "manifest.json" else "MicrosoftTeams.Localization"
+        schema = json.loads((rules / f"{kind}.schema.json").read_text())
+        # They say draft 4, but name a property "id", which that draft takes for their own.
+        Draft7Validator(schema | {"$schema": Draft7Validator.META_SCHEMA["$schema"]}).validate(json.loads(files[name]))
+
+
 def test_the_package_is_one_that_teams_takes() -> None:
     files = opened(Teams.package(load_config(**SETTINGS), commands()))
 
@@ -121,6 +140,7 @@ def test_the_package_is_one_that_teams_takes() -> None:
     assert menu["Draw"] == ["compose", "commandBox"]
     rights = [each["name"] for each in manifest["authorization"]["permissions"]["resourceSpecific"]]
     assert "TeamMember.Read.Group" in rights
+    assert manifest["supportsChannelFeatures"] == "tier1"  # private and shared channels
     for name, side in (("color.png", 192), ("outline.png", 32)):
         with Image.open(io.BytesIO(files[name])) as icon:
             assert icon.size == (side, side)

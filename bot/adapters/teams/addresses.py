@@ -17,7 +17,11 @@ _KEPT = 2000
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """How to reach a conversation. `gone` once Teams said that the bot is no longer in it."""
+    """How to reach a conversation. `gone` once Teams said that the bot is no longer in it.
+
+    `sort` is what Teams says a channel is, where it does: `standard`, `private` or `shared`.
+    `locale` is the language of whoever speaks to the bot there; where many do, of whoever did first.
+    """
 
     service_url: str
     channel_id: str
@@ -29,6 +33,8 @@ class Address:
     gone: bool = False
     welcomed: bool = False
     team: str = ""
+    sort: str = ""
+    locale: str = ""
 
 
 class Addresses:
@@ -56,11 +62,12 @@ class Addresses:
 
     async def note(self, channel: Channel, address: Address) -> None:
         """Something was heard from here: remember the address, unless it is known already."""
-        if self._known.get(_name(channel)) == address:
+        known = await self.find(channel)
+        if known is not None and known == _still(address, known, channel):
             return
         async with self._writing:
             known = await self.find(channel)
-            await self._write(channel, replace(address, welcomed=known.welcomed if known else False))
+            await self._write(channel, _still(address, known, channel) if known else replace(address, welcomed=False))
 
     async def welcome(self, channel: Channel, address: Address) -> bool:
         """The bot was added here: remember the address. True once, so that it is greeted once."""
@@ -68,6 +75,8 @@ class Addresses:
             known = await self.find(channel)
             if known is not None and known.welcomed and not known.gone:
                 return False
+            if known is not None:
+                address = _still(address, known, channel)
             await self._write(channel, replace(address, welcomed=True))
             return True
 
@@ -143,6 +152,17 @@ class Addresses:
         self._known.move_to_end(name)
         while len(self._known) > _KEPT:
             self._known.popitem(last=False)
+
+
+def _still(address: Address, known: Address, channel: Channel) -> Address:
+    """What is known of a conversation and not said each time, said again."""
+    keeps = known.locale and (channel.kind != "direct" or not address.locale)
+    return replace(
+        address,
+        welcomed=known.welcomed,
+        sort=address.sort or known.sort,
+        locale=known.locale if keeps else address.locale,
+    )
 
 
 def _name(channel: Channel) -> str:

@@ -8,14 +8,14 @@ from bot.forms import Form, FormField
 from bot.messages import Button
 from bot.translations import translate
 
-__all__ = ["CARD", "card_of", "dialog", "fields_of", "pressed_in", "row", "table", "values_of", "words"]
+__all__ = ["CARD", "card_of", "dialog", "fields_of", "pressed_in", "row", "stop", "table", "values_of", "words"]
 
 Json = dict[str, Any]
 
 CARD = "application/vnd.microsoft.card.adaptive"
 _VERSION = "1.5"
 _MINE = "parley"  # the key under which a button says what it means
-_NATIVE = ("good", "bad", "stop")  # Teams has thumbs of its own, and a stop button where an answer is streamed
+_APART = ("good", "bad", "stop")  # Teams has thumbs of its own, and what stops an answer has a card of its own
 _MOST_BUTTONS = 6
 _LONGEST_LABEL = 40
 _MULTILINE = 200  # characters from which a text is asked for in a larger box
@@ -44,8 +44,13 @@ def row(buttons: Iterable[Button], answer: str, locale: str = "", tables: Sequen
 
     Who presses one is asked for on the server: everybody in a channel sees the same buttons.
     """
-    actions = [_action(button, answer, locale) for button in buttons if button.action not in _NATIVE][:_MOST_BUTTONS]
+    actions = [_action(button, answer, locale) for button in buttons if button.action not in _APART][:_MOST_BUTTONS]
     return card_of(tables, actions, wide=bool(tables)) if actions or tables else None
+
+
+def stop(answer: str, locale: str) -> Json:
+    """What ends the answer with this message id, while it is being written."""
+    return card_of((), [_action(Button("stop", "Stop"), answer, locale)])
 
 
 def _action(button: Button, answer: str, locale: str) -> Json:
@@ -71,9 +76,13 @@ def pressed_in(data: Any) -> tuple[str, str] | None:
     return None
 
 
-def dialog(title: str, body: Sequence[Json], submit: str, data: Json) -> Json:
-    """What Teams opens as a dialog: a card with one button that sends everything filled in, with `data` along."""
-    card = card_of(body, [{"type": "Action.Submit", "title": submit[:_LONGEST_LABEL], "data": data}])
+def dialog(title: str, body: Sequence[Json], submit: str = "", data: Json | None = None) -> Json:
+    """What Teams opens as a dialog: a card with one button that sends everything filled in, with `data` along.
+
+    Without `submit` it has no button.
+    """
+    sends = {"type": "Action.Submit", "title": submit[:_LONGEST_LABEL], "data": data or {}}
+    card = card_of(body, [sends] if submit else [])
     return {"title": title[:64], "height": "medium", "width": "medium", "card": {"contentType": CARD, "content": card}}
 
 

@@ -3,10 +3,12 @@
 Teams splits a message with both text and something attached, gives no id for it, and refuses to change one into that.
 """
 
+import asyncio
 import base64
 import hashlib
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any
+from weakref import WeakValueDictionary
 
 import structlog
 from botbuilder.schema import Activity, ActivityTypes
@@ -15,6 +17,7 @@ from botbuilder.schema import Attachment as Attached
 from bot.adapters.teams.addresses import Address
 from bot.adapters.teams.connector import Refused, Unsent
 from bot.adapters.teams.consent import Consents
+from bot.adapters.teams.playground import is_playground, picture_card
 from bot.adapters.teams.sending import PATIENCE, PATIENCE_RUNNING, Sending, carded, written
 from bot.markup import clean
 from bot.media import MediaError, fit_picture
@@ -32,6 +35,7 @@ _SIDE, _LARGEST_PICTURE = 1024, 1_000_000  # the largest picture that Teams show
 _LONGEST_TEXT = 12_000  # bytes of a text file that is shown as text where a file cannot be given
 _UNWANTED = (400, 413, 415)
 _BUTTONS = "buttons"
+_STOP = "stop"  # the same card while the answer is being written
 
 
 class Files:
@@ -41,6 +45,7 @@ class Files:
         self._sending = sending
         self._store = store
         self._consents = consents
+        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def show(
         self,
@@ -50,48 +55,78 @@ class Files:
         reply: Reply,
         card: "Json | None",
         *,
+        simple: "Json | None" = None,
         fresh: bool = False,
     ) -> None:
         """Show what a reply has and was not shown before, and take away what is no longer in it.
 
-        Nothing can have been shown yet with a message that is `fresh`.
+        `simple` is shown where Teams does not take the `card`. Nothing can have been shown yet with a message that is
+        `fresh`.
         """
-        below = _Below(self._sending, self._store, address, _name(channel, message_id))
-        if not fresh:
-            await below.look()
-        wanted = _marked(reply.attachments)
-        if not reply.running:
-            for mark in [mark for mark in below.shown if mark not in wanted and mark != _BUTTONS]:
-                await below.drop(mark)
-        for mark in [mark for mark in wanted if mark not in below.shown]:
-            try:
-                await below.add(mark, self._file, channel, address, wanted[mark])
-            except Unsent as error:
-                raise await self._sending.failure(error, channel, new=True) from None
-        if not reply.running:
-            await self._buttons(below, address, card)
+        below, lock = self._below(channel, address, message_id)
+        async with lock:
+            if not fresh:
+                await below.look()
+            wanted = _marked(reply.attachments)
+            if not reply.running:
+                for mark in [mark for mark in below.shown if mark not in wanted and mark not in (_BUTTONS, _STOP)]:
+                    await below.drop(mark)
+            for mark in [mark for mark in wanted if mark not in below.shown]:
+                try:
+                    await below.add(mark, self._file, channel, address, wanted[mark])
+                except Unsent as error:
+                    raise await self._sending.failure(error, channel, new=True) from None
+            if not reply.running:
+                await self._buttons(below, address, card, simple)
 
-    async def _buttons(self, below: "_Below", address: Address, card: "Json | None") -> None:
+    async def _buttons(self, below: "_Below", address: Address, card: "Json | None", simple: "Json | None") -> None:
         """Have this card below an answer, or none. That it is missing must never cost the answer."""
-        before = below.shown.get(_BUTTONS)
         try:
-            if card is None and before is not None:
-                await below.drop(_BUTTONS)
-            elif card is not None and before:
-                await self._sending.update(address, before, carded(card), patience=PATIENCE)
-            elif card is not None and before is None:
-                # Noted afterwards only: buttons that a crash shows twice do no harm.
-                below.shown[_BUTTONS] = await self._sending.send(address, carded(card), patience=PATIENCE_RUNNING)
-                await below.keep()
+            await below.replace(address, card)
         except Unsent as error:
             log.warning("buttons not shown in teams", reason=str(error))
+            if not isinstance(error, Refused) or error.status not in _UNWANTED or simple == card:
+                return
+            try:
+                await below.replace(address, simple)
+            except Unsent as again:
+                log.warning("buttons not shown in teams", reason=str(again))
+
+    async def offer_stop(self, channel: Channel, address: Address, message_id: str, card: "Json") -> None:
+        """Show what stops an answer, if that needs no waiting; it takes the place of buttons. Raises `Unsent`."""
+        below, lock = self._below(channel, address, message_id)
+        if lock.locked():
+            raise Unsent("something else is being shown with this answer")
+        async with lock:
+            await below.look()
+            await below.stop(address, card)
+
+    async def tidy(
+        self, channel: Channel, address: Address, message_id: str, card_id: str, card: "Json | None"
+    ) -> None:
+        """Below an answer that has ended, this card still offered to stop it: put what belongs there in its place."""
+        below, lock = self._below(channel, address, message_id)
+        async with lock:
+            await below.look()
+            if below.shown.get(_STOP) == card_id:
+                await self._buttons(below, address, card, card)
+            elif below.shown.get(_BUTTONS) != card_id:  # a crash came before it was noted
+                await self._sending.take_away(address, card_id)
+
+    def _below(self, channel: Channel, address: Address, message_id: str) -> "tuple[_Below, asyncio.Lock]":
+        name = _name(channel, message_id)
+        lock = self._locks.get(name)
+        if lock is None:
+            lock = self._locks[name] = asyncio.Lock()
+        return _Below(self._sending, self._store, address, name), lock
 
     async def forget(self, channel: Channel, address: Address, message_id: str) -> None:
         """Take away everything that was shown with an answer."""
-        below = _Below(self._sending, self._store, address, _name(channel, message_id))
-        await below.look()
-        for each in list(below.shown):
-            await below.drop(each)
+        below, lock = self._below(channel, address, message_id)
+        async with lock:
+            await below.look()
+            for each in list(below.shown):
+                await below.drop(each)
 
     async def _file(self, channel: Channel, address: Address, attachment: Attachment) -> str:
         """Show a file, or offer it, or say why that cannot be; the id of the message."""
@@ -99,7 +134,7 @@ class Files:
             if attachment.kind != "image":
                 return await self._offer(channel, address, attachment)
             picture = await fit_picture(attachment.data, side=_SIDE, max_bytes=_LARGEST_PICTURE)
-            activity = _with_picture(attachment, picture.media_type, picture.data)
+            activity = _with_picture(attachment, picture.media_type, picture.data, address)
             return await self._sending.send(address, activity, patience=PATIENCE)
         except (MediaError, Refused) as error:
             if isinstance(error, Refused) and error.status not in _UNWANTED:
@@ -149,6 +184,39 @@ class _Below:
             raise
         await self.keep()
 
+    async def replace(self, address: Address, card: "Json | None") -> None:
+        """Have this card in the place of the one that is shown, or none. Raises `Unsent`."""
+        before = self.shown.get(_STOP) or self.shown.get(_BUTTONS)
+        if card is None:
+            for mark in (_STOP, _BUTTONS):
+                if mark in self.shown:
+                    await self.drop(mark)
+            return
+        if before:
+            try:
+                await self._sending.update(address, before, carded(card), patience=PATIENCE)
+            except Refused as error:
+                if error.status != 404:  # else somebody has deleted it
+                    raise
+                before = ""
+        # Noted afterwards only: buttons that a crash shows twice do no harm.
+        before = before or await self._sending.send(address, carded(card), patience=PATIENCE_RUNNING)
+        if self.shown.pop(_STOP, None) is not None or self.shown.get(_BUTTONS) != before:
+            self.shown[_BUTTONS] = before
+            await self.keep()
+
+    async def stop(self, address: Address, card: "Json") -> None:
+        """Have the card that stops the answer in the place of buttons. Raises `Unsent`."""
+        before = self.shown.pop(_BUTTONS, "")
+        if before:
+            await self._sending.update(address, before, carded(card), patience=0)
+        self.shown[_STOP] = before or await self._sending.send(address, carded(card), patience=0)
+        try:
+            await self.keep()
+        except Exception:  # what is forgotten would stay behind for ever
+            await self._sending.take_away(address, self.shown[_STOP])
+            raise
+
     async def drop(self, mark: str) -> None:
         """Take something away."""
         await self._sending.take_away(self._address, self.shown.pop(mark))
@@ -174,7 +242,9 @@ def _marked(attachments: Sequence[Attachment]) -> dict[str, Attachment]:
     return marked
 
 
-def _with_picture(attachment: Attachment, media_type: str, content: bytes) -> Activity:
-    address = f"data:{media_type};base64,{base64.b64encode(content).decode()}"
-    attached = Attached(content_type=media_type, content_url=address, name=attachment.alt or attachment.name)
+def _with_picture(attachment: Attachment, media_type: str, content: bytes, address: Address) -> Activity:
+    where, alt = f"data:{media_type};base64,{base64.b64encode(content).decode()}", attachment.alt or attachment.name
+    if is_playground(address.service_url):
+        return carded(picture_card(where, alt))
+    attached = Attached(content_type=media_type, content_url=where, name=alt)
     return Activity(type=ActivityTypes.message, attachments=[attached])

@@ -8,6 +8,7 @@ from botbuilder.schema import Activity, ActivityTypes
 
 from bot.adapter import Host
 from bot.adapters.teams.addresses import Address, Addresses
+from bot.adapters.teams.chats import Chats
 from bot.adapters.teams.events import (
     channel_of,
     concerns_bot,
@@ -19,9 +20,11 @@ from bot.adapters.teams.events import (
 )
 from bot.adapters.teams.gate import Turned
 from bot.adapters.teams.hosts import Hosts
-from bot.adapters.teams.invokes import Invokes, press_of
+from bot.adapters.teams.invokes import Invokes
+from bot.adapters.teams.offered import Offered
 from bot.adapters.teams.people import People
-from bot.adapters.teams.showing import Showing
+from bot.adapters.teams.presses import Presses, press_of
+from bot.budget import Seldom
 from bot.messages import Channel, Message, Press
 from bot.translations import translate
 
@@ -35,25 +38,31 @@ _TAKEN, _NOTHING_TO_DO = 202, 200
 class Hearing:
     """Turns activities into what the core understands. `host` is set while the bot runs.
 
-    `taken` is told of each channel in which a question is about to be heard.
+    `taken` is told of each channel in which a question is about to be heard. With `greets` the bot says hello each time
+    that it is added and it is due, and not once.
     """
 
     def __init__(
         self,
         addresses: Addresses,
         hosts: Hosts,
-        showing: Showing,
         people: People,
         invokes: Invokes,
+        presses: Presses,
+        offered: Offered,
+        chats: Chats,
         tell: Callable[[Channel, str, tuple[str, ...]], None],
     ) -> None:
         self.host: Host | None = None
         self.taken: Callable[[Channel], None] | None = None
+        self.greets: Seldom | None = None
         self._addresses = addresses
         self._hosts = hosts
-        self._showing = showing
         self._people = people
         self._invokes = invokes
+        self._presses = presses
+        self._offered = offered
+        self._chats = chats
         self._tell = tell
 
     async def turn(self, context: TurnContext) -> int:
@@ -84,9 +93,9 @@ class Hearing:
         if not is_addressed(activity):
             return _NOTHING_TO_DO
         message = self._heard(activity)
-        self._showing.speaks(message.channel, message.author.locale)
+        self._offered.asked(message.channel, message.id, message.author.locale)
         await self._note(message.channel, activity)
-        if await self._pressed_in_words(host, message):
+        if await self._pressed_in_words(host, activity, message):
             return _NOTHING_TO_DO
         if self.taken is not None and message.channel.kind in ("channel", "thread"):
             self.taken(message.channel)
@@ -116,25 +125,23 @@ class Hearing:
         press = press_of(activity, activity.value)
         if press is None:
             return
-        channel = await self._addresses.origin(press.channel)
-        person = await self._people.surely(activity)
-        said = await host.pressed(Press(press.id, channel, person, press.message_id, press.action, press.at))
+        said, _ = await self._presses.take(host, activity, press)
         if said:
-            self._tell(channel, translate(said, person.locale), ())
+            channel = channel_of(activity)
+            if channel.kind != "direct":  # it is for whoever pressed, and not for everybody
+                channel = await self._chats.own(activity, _address(activity)) or channel
+            self._tell(channel, said, ())
 
-    async def _pressed_in_words(self, host: Host, message: Message) -> bool:
-        """Whether these words are the label of a button below the newest answer, and did what it does."""
-        pressed = self._showing.pressed(message.channel, message.text)
-        if pressed is None:
+    async def _pressed_in_words(self, host: Host, activity: Activity, message: Message) -> bool:
+        """Whether these words are the label of a button below an answer, and did what it does."""
+        channel = await self._addresses.origin(message.channel)
+        named = await self._offered.named(message, channel)
+        if named is None:
             return False
-        message_id, action = pressed
-        if action == "stop":
-            return await host.stop(message.channel, message_id, message.author)
-        said = await host.pressed(
-            Press(message.id, message.channel, message.author, message_id, action, message.sent_at)
-        )
+        press = Press(message.id, message.channel, message.author, named[0], named[1], message.sent_at)
+        said, _ = await self._presses.take(host, activity, press)
         if said:
-            self._tell(message.channel, translate(said, message.author.locale), ())
+            self._tell(message.channel, said, ())
         return True
 
     async def _membership(self, activity: Activity) -> None:
@@ -143,7 +150,8 @@ class Hearing:
         if activity.action in ("add", "add-upgrade") or concerns_bot(activity.members_added, activity):
             if address.team:
                 await self._addresses.belongs(address.tenant, address.team, there=True)
-            if await self._addresses.welcome(channel, address) and activity.action != "add-upgrade":
+            new = await self._addresses.welcome(channel, address)
+            if (self.greets.due(channel.key) if self.greets else new) and activity.action != "add-upgrade":
                 locale = person_of(activity).locale
                 suggestions = tuple(translate(each, locale) for each in _SUGGESTIONS)
                 self._tell(channel, _welcome(address.bot_name, channel, locale), suggestions)
@@ -159,8 +167,10 @@ _SUGGESTIONS = ("What can you do?", "Draw a fox in the snow", "Help me to write 
 
 
 def _address(activity: Activity) -> Address:
-    team = activity.channel_data.get("team") if isinstance(activity.channel_data, dict) else None
+    said = activity.channel_data if isinstance(activity.channel_data, dict) else {}
+    team, channel = said.get("team"), said.get("channel")
     team_id = team.get("id") if isinstance(team, dict) else None
+    sort = channel.get("type") if isinstance(channel, dict) else None
     return Address(
         service_url=activity.service_url,
         channel_id=activity.channel_id,
@@ -170,6 +180,8 @@ def _address(activity: Activity) -> Address:
         bot_id=str(activity.recipient.id or "") if activity.recipient else "",
         bot_name=str(activity.recipient.name or "") if activity.recipient else "",
         team=team_id if isinstance(team_id, str) else "",
+        sort=sort.lower()[:20] if isinstance(sort, str) else "",
+        locale=person_of(activity).locale,
     )
 
 

@@ -19,12 +19,13 @@ __all__ = ["localized", "manifest_of", "mistakes"]
 
 Json = dict[str, Any]
 
-_VERSION = "1.22"
+_VERSION = "1.25"
 _SCHEMAS = f"https://developer.microsoft.com/json-schemas/teams/v{_VERSION}"
 _MOST_COMMANDS = 10
 _TITLE, _HELP = 32, 128
 _SEE_MEMBERS = ("TeamMember.Read.Group", "ChatMember.Read.Chat")  # who owns a team or a chat
-_SEE_MESSAGES = ("ChannelMessage.Read.Group", "ChatMessage.Read.Chat")  # pictures in a channel's and a chat's messages
+# What was said in a channel or a chat, with its pictures; and who may read a channel.
+_SEE_MESSAGES = ("ChannelMessage.Read.Group", "ChatMessage.Read.Chat", "ChannelMember.Read.Group")
 
 
 def manifest_of(config: "Config", commands: Sequence[Command], *, messages: bool = True) -> Json:
@@ -78,6 +79,7 @@ def manifest_of(config: "Config", commands: Sequence[Command], *, messages: bool
         "authorization": {
             "permissions": {"resourceSpecific": [{"name": each, "type": "Application"} for each in sight]}
         },
+        "supportsChannelFeatures": "tier1",  # in private and shared channels too
         "defaultInstallScope": "personal",
         "defaultGroupCapability": {"team": "bot", "groupchat": "bot"},
         "localizationInfo": {

@@ -9,14 +9,13 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-import structlog
 from botbuilder.schema import Activity
 
 from bot.adapter import Host
 from bot.adapters.teams.addresses import Address, Addresses
 from bot.adapters.teams.cards import dialog, fields_of, values_of, words
-from bot.adapters.teams.connector import Connector, Unsent
-from bot.adapters.teams.events import channel_of, payload_of, person_of, tenant_of, when
+from bot.adapters.teams.chats import Chats
+from bot.adapters.teams.events import channel_of, payload_of, person_of, when
 from bot.adapters.teams.people import People
 from bot.adapters.teams.sending import ASKED
 from bot.commands import Command
@@ -24,8 +23,6 @@ from bot.messages import Channel, Message, Quote
 from bot.translations import translate
 
 __all__ = ["Menus"]
-
-log = structlog.get_logger(__name__)
 
 Json = dict[str, Any]
 
@@ -39,18 +36,23 @@ _UNKNOWN = "I do not know this command any more. Whoever runs this bot can renew
 
 
 class Menus:
-    """Opens dialogs, and passes on what was filled in. `commands` are what can be called."""
+    """Opens dialogs, and passes on what was filled in. `commands` are what can be called.
+
+    `asked` is told of each question: where, below which message its answer goes, and in which language it was asked.
+    """
 
     def __init__(
         self,
         people: People,
         addresses: Addresses,
-        connector: Connector,
+        chats: Chats,
+        asked: Callable[[Channel, str, str], None],
         commands: Callable[[], tuple[Command, ...]],
     ) -> None:
         self._people = people
         self._addresses = addresses
-        self._connector = connector
+        self._chats = chats
+        self._asked = asked
         self._commands = commands
 
     async def opened(self, host: Host, activity: Activity, value: Json, address: Address) -> Json:
@@ -73,9 +75,9 @@ class Menus:
         data = data if isinstance(data, dict) else {}
         if data.get("close"):
             return {}
-        named, ticket = str(data.get("command") or value.get("commandId") or ""), str(data.get("ticket") or "")
-        command = self._command(named)
-        if command is None or not ticket.isalnum() or len(ticket) > 64:
+        named = str(data.get("command") or value.get("commandId") or "")
+        command, ticket = self._command(named), _ticket(activity, data)
+        if not named or command is None or not ticket:
             return _told(_UNKNOWN, person_of(activity).locale)
         quote = payload_of(activity, value)
         person = await self._people.surely(activity)
@@ -85,6 +87,8 @@ class Menus:
         channel, here = found
         request = values_of(command.request, data)
         text = str(request.get(command.request.words.name, "")) if command.request.words else ""
+        below = quote.id if quote and here else ""
+        self._asked(channel, below or f"{ASKED}{ticket}", person.locale)
         await host.heard(
             Message(
                 f"{ASKED}{ticket}",
@@ -96,16 +100,17 @@ class Menus:
                 skill=command.name,
                 request=request,
                 private=command.private,
-                reply_to=quote.id if quote and here else "",
+                reply_to=below,
             )
         )
         return {} if here else _told(_IN_CHAT, person.locale)  # here one sees it come: the dialog just closes
 
     def _form(self, named: str, quote: Quote | None, locale: str) -> Json:
         command = self._command(named)
-        if command is None:
-            return _told(_UNKNOWN, locale)
         body: list[Json] = []
+        if command is None:  # as a card, because not every client shows the words alone where a dialog should open
+            body.append(words(translate(_UNKNOWN, locale)))
+            return {"task": {"type": "continue", "value": dialog(named or "Parley", body)}}
         if quote is not None and quote.text:
             short = quote.text if len(quote.text) <= _SHOWN else f"{quote.text[:_SHOWN]}…"
             body.append({"type": "Container", "style": "emphasis", "items": [words(short, isSubtle=True, maxLines=4)]})
@@ -126,27 +131,16 @@ class Menus:
         if channel.kind == "direct" or (not private and await self._addresses.reaches(channel, address)):
             await self._addresses.note(channel, address)
             return channel, True
-        sender = activity.from_property
-        body = {
-            "bot": {"id": address.bot_id, "name": address.bot_name},
-            "members": [{"id": sender.id}],
-            "isGroup": False,
-            "tenantId": tenant_of(activity),
-            "channelData": {"tenant": {"id": tenant_of(activity)}},
-        }
-        try:
-            made = await self._connector.call(
-                "POST", activity.service_url, "/v3/conversations", body, lane=f"person {sender.id}", patience=3
-            )
-        except Unsent as error:
-            log.info("a person has no chat with the bot", reason=str(error))
-            return None
-        chat = made.get("id")
-        if not isinstance(chat, str) or not chat:
-            return None
-        own = Channel("teams", chat, channel.tenant, "direct")
-        await self._addresses.note(own, replace(address, conversation=chat, kind="personal"))
-        return own, False
+        own = await self._chats.own(activity, address)
+        return None if own is None else (own, False)
+
+
+def _ticket(activity: Activity, data: Json) -> str:
+    """What tells this filling in from others, should it be sent twice; empty where nothing does."""
+    given = data.get("ticket")
+    if given is None:  # not a dialog of ours, but one that a client makes from a list of parameters
+        given = "".join(filter(str.isalnum, str(activity.id or "")))[:64]
+    return given if isinstance(given, str) and given.isalnum() and len(given) <= 64 else ""
 
 
 def _told(text: str, locale: str) -> Json:

@@ -1,5 +1,6 @@
 """How an answer is shown: its text as one message that grows in place, what goes with it in messages of their own."""
 
+import contextlib
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
@@ -11,16 +12,17 @@ from botbuilder.schema import Activity, ActivityTypes, CardAction, SuggestedActi
 
 from bot.adapter import PostFailed
 from bot.adapters.teams.addresses import Address, Addresses
-from bot.adapters.teams.cards import row, table
+from bot.adapters.teams.cards import row, stop, table
 from bot.adapters.teams.connector import Refused, Unsent
 from bot.adapters.teams.entities import label
 from bot.adapters.teams.files import Files
 from bot.adapters.teams.markdown import shown, wide_tables
+from bot.adapters.teams.offered import Offered
 from bot.adapters.teams.sending import PATIENCE, PATIENCE_RUNNING, Sending, written
 from bot.adapters.teams.settings import NEW_POST
+from bot.adapters.teams.stops import Stops
 from bot.adapters.teams.streams import Ended, Streams
 from bot.messages import Channel, Reply
-from bot.translations import translate
 
 __all__ = ["Showing"]
 
@@ -41,6 +43,7 @@ class Showing:
         sending: Sending,
         addresses: Addresses,
         files: Files,
+        offered: Offered,
         canceled: Callable[[Channel, str], Awaitable[None]],
         *,
         sensitivity: str = "",
@@ -48,12 +51,12 @@ class Showing:
         self._sending = sending
         self._addresses = addresses
         self._files = files
+        self._offered = offered
         self._streams = Streams(sending, canceled)
+        self._stops = Stops(self._streams.runs, self._offer_stop)
         self._sensitivity = sensitivity
         self._posted: OrderedDict[tuple[str, str], str] = OrderedDict()
         self._fresh: OrderedDict[tuple[str, str], None] = OrderedDict()  # messages with which nothing was shown yet
-        self._locales: OrderedDict[tuple[str, str, str], str] = OrderedDict()
-        self._buttons: OrderedDict[tuple[str, str, str], tuple[str, dict[str, str]]] = OrderedDict()
 
     async def post(self, channel: Channel, reply: Reply, *, answers: str, nonce: str) -> str:
         """Show an answer; the id of the message with its text. Raises `PostFailed` or `Gone`."""
@@ -67,6 +70,7 @@ class Showing:
             if apart:
                 await self._addresses.moved(channel, message_id)
                 address = replace(address, conversation=f"{channel.parent};messageid={message_id}")
+            self._offered.answered(channel, answers, message_id)
             self._fresh[channel.id, message_id] = None
             while len(self._fresh) > _REMEMBERED:
                 self._fresh.popitem(last=False)
@@ -78,6 +82,8 @@ class Showing:
 
     async def edit(self, channel: Channel, message_id: str, reply: Reply) -> None:
         """Change what an answer shows. Raises `PostFailed` or `Gone`."""
+        if not reply.running:
+            await self._stops.end(channel, message_id)
         address = await self._address(channel, message_id)
         if reply.running:
             try:
@@ -95,10 +101,11 @@ class Showing:
 
     async def remove(self, channel: Channel, message_id: str) -> None:
         """Delete an answer with its files; one that is not there any more is deleted. Raises `PostFailed` or `Gone`."""
+        await self._stops.end(channel, message_id)
         address = await self._address(channel, message_id)
         await self._files.forget(channel, address, message_id)
         self._posted = OrderedDict((key, value) for key, value in self._posted.items() if value != message_id)
-        self._offer(channel, message_id, Reply())
+        self._offered.gone(channel, message_id)
         self._streams.drop(channel, message_id)
         try:
             await self._sending.delete(address, self._streams.really(address, message_id))
@@ -106,33 +113,25 @@ class Showing:
             if not isinstance(error, Refused) or error.status not in (404, 410):
                 raise await self._sending.failure(error, channel, new=False) from None
 
-    def speaks(self, channel: Channel, locale: str) -> None:
-        """The language in which this conversation was spoken in last."""
-        if self._locales.get(channel.key) != locale:
-            self._locales[channel.key] = locale
-            while len(self._locales) > _REMEMBERED:
-                self._locales.popitem(last=False)
+    async def tidy(self, channel: Channel, message_id: str, card_id: str) -> None:
+        """Somebody pressed what should have stopped an answer: unless it goes on, that is not there any more."""
+        if self._stops.watches(channel, message_id):
+            return
+        with contextlib.suppress(PostFailed, Unsent):
+            address = await self._address(channel, message_id)
+            buttons = await self._offered.buttons(channel, message_id)
+            card = row(buttons, message_id, await self._offered.locale(channel, message_id))
+            await self._files.tidy(channel, address, message_id, card_id, card)
 
-    def pressed(self, channel: Channel, words: str) -> tuple[str, str] | None:
-        """The (message id, action) of the button that these words name, if the newest answer here has one.
+    async def close(self) -> None:
+        """Show nothing more by oneself."""
+        await self._stops.close()
 
-        Whoever cannot press a button, or finds none while an answer is being written, writes its label.
-        """
-        message_id, actions = self._buttons.get(channel.key, ("", {}))
-        action = actions.get(words.strip(" .!").casefold())
-        return (message_id, action) if action else None
-
-    def _offer(self, channel: Channel, message_id: str, reply: Reply) -> None:
-        if reply.buttons:
-            locale = self._locales.get(channel.key, "")
-            labels = {each.label.casefold(): each.action for each in reply.buttons}
-            labels |= {translate(each.label, locale).casefold(): each.action for each in reply.buttons}
-            self._buttons[channel.key] = (message_id, labels)
-            self._buttons.move_to_end(channel.key)
-            while len(self._buttons) > _REMEMBERED:
-                self._buttons.popitem(last=False)
-        elif self._buttons.get(channel.key, ("",))[0] == message_id:
-            del self._buttons[channel.key]
+    async def _offer_stop(self, channel: Channel, message_id: str) -> None:
+        self._fresh.pop((channel.id, message_id), None)
+        address = await self._address(channel, message_id)
+        card = stop(message_id, await self._offered.locale(channel, message_id))
+        await self._files.offer_stop(channel, address, message_id, card)
 
     async def typing(self, channel: Channel) -> None:
         """Show that the bot is at work, if that needs no waiting."""
@@ -204,17 +203,23 @@ class Showing:
 
     async def _rest(self, channel: Channel, address: Address, message_id: str, reply: Reply) -> None:
         """What stands below the text."""
-        self._offer(channel, message_id, reply)
-        if reply.running and not reply.attachments:
-            return  # it comes at the end
-        card = None
+        await self._offered.show(channel, message_id, reply)
+        if reply.running:
+            if any(each.action == "stop" for each in reply.buttons):
+                self._stops.watch(channel, message_id)
+            if not reply.attachments:
+                return  # it comes at the end
+        card = simple = None
         if not reply.running:
-            card = row(reply.buttons, message_id, self._locales.get(channel.key, ""), _tables(reply.text))
+            tables = _tables(reply.text)
+            locale = await self._offered.locale(channel, message_id) if reply.buttons else ""
+            card = row(reply.buttons, message_id, locale, tables)
+            simple = row(reply.buttons, message_id, locale) if tables else card
         fresh = (channel.id, message_id) in self._fresh
         if fresh and not reply.attachments and card is None:
             return
         self._fresh.pop((channel.id, message_id), None)
-        await self._files.show(channel, address, message_id, reply, card, fresh=fresh)
+        await self._files.show(channel, address, message_id, reply, card, simple=simple, fresh=fresh)
 
     async def _text(
         self, channel: Channel, address: Address, reply: Reply, *, message_id: str = "", answers: str = ""

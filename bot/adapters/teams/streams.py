@@ -29,7 +29,9 @@ _LONGEST_SIGN = 1000
 _SECONDS = 105.0  # Teams ends a stream after two minutes
 _KEPT = 1000
 _REFUSED = "ContentStreamNotAllowed"
-_RULE = re.compile(r"[-_*=`~\s]*")
+_MARK = re.compile(
+    r"[-_*=`~\s]*|\s*(?:\d{1,9}[.)]?|\+)\s*"
+)  # perhaps a fence closed only for show, or an item's beginning
 _OPEN = re.compile(r"!?\[[^\[\]]*(?:\](?=$|[(\[:])[^)]*)?$|!?<[^<>]*$|!?$")  # what may yet become a link or a tag
 
 
@@ -147,6 +149,11 @@ class Streams:
         """The id by which a message is changed, should the end of a stream have another one than its beginning."""
         return self._others.get((address.conversation, message_id), message_id)
 
+    def runs(self, channel: Channel, message_id: str) -> bool:
+        """Whether Teams shows this one as it grows, with a stop button of its own."""
+        found = self._running.get((channel.id, message_id))
+        return found is not None and self._clock() - found.began <= _SECONDS
+
     def stopped(self, channel: Channel, message_id: str) -> bool:
         """Whether a person stopped this one; then what they saw stays, and Teams may take nothing more for it."""
         found = self._running.get((channel.id, message_id))
@@ -169,14 +176,14 @@ def settled(text: str) -> str:
     a link, a fence that was closed for show may go on.
     """
     *lines, last = text.split("\n")
-    if _RULE.fullmatch(last):
-        last = ""  # perhaps a fence that is closed only for show
-    elif last.lstrip().startswith("#") or "|" in last:
+    if last.lstrip().startswith("#") or "|" in last:
         last = ""
     else:
         last = last[: _OPEN.search(last).start()]  # type: ignore[union-attr]
         if last.count("`") % 2:
             last = last[: last.rfind("`")]
+        if _MARK.fullmatch(last):
+            last = ""
     while lines and "|" in lines[-1]:
         lines.pop()
         last = ""
