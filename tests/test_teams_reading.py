@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 from botbuilder.schema import Activity
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msrest.exceptions import DeserializationError
 
@@ -61,6 +61,7 @@ ACTIVITIES = st.fixed_dictionaries(
 )
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(ACTIVITIES)
 def test_what_the_library_reads_is_read_alike_and_what_it_refuses_is_refused(body: dict[str, Any]) -> None:
     try:
