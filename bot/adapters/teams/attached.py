@@ -29,7 +29,7 @@ _LONGEST_NAME = 80
 _MOST_FILES = 10
 _LONGEST_BODY = 64 * 1024
 _IMG = re.compile(r"""<img\b[^<>]{0,2000}?\bsrc=["'](?P<address>[^"'<>]{1,2000})["']""", re.IGNORECASE)
-_EMOJI = "schema.skype.com/Emoji"
+_SKYPE = ".asm.skype.com"  # where Teams keeps pictures that it gives to no bot
 _TYPES = {  # what the standard library does not know everywhere
     ".flac": "audio/flac",
     ".m4a": "audio/mp4",
@@ -59,13 +59,18 @@ def attachments_of(attached: Sequence[Attached | None], hosts: Hosts, inside: tu
 
 
 def has_pictures(attached: Sequence[Attached | None]) -> bool:
-    """Whether there are pictures in the HTML of an activity, wherever they are kept."""
-    return any(_EMOJI not in picture.group() for markup in _markup(attached) for picture in _IMG.finditer(markup))
+    """Whether somebody put pictures into the HTML of an activity. Teams' own, such as its smileys, are none."""
+    return any(_is_put_in(picture) for markup in _markup(attached) for picture in _IMG.finditer(markup))
 
 
 def files_in(body: str, attachments: Any, inside: tuple[str, ...]) -> tuple[Attachment, ...]:
     """The pictures and files of a message as Graph, or its menu, gives it."""
     return (*_pictures_in(body, inside), *_listed(attachments))[:_MOST_FILES]
+
+
+def _is_put_in(picture: re.Match[str]) -> bool:
+    url = parse(unescape(picture["address"]))
+    return url is not None and ("/hostedContents/" in url.path or (url.host or "").endswith(_SKYPE))
 
 
 def _markup(attached: Sequence[Attached | None]) -> Iterator[str]:
