@@ -76,6 +76,7 @@ class Teams(Adapter):
         from bot.adapters.teams.people import People
         from bot.adapters.teams.places import Places
         from bot.adapters.teams.presses import Presses
+        from bot.adapters.teams.quoting import Quoting
         from bot.adapters.teams.sending import Sending
         from bot.adapters.teams.settings import SettingsDialog
         from bot.adapters.teams.showing import Showing
@@ -118,7 +119,8 @@ class Teams(Adapter):
         menus = Menus(people, addresses, chats, offered.asked, lambda: self.commands)
         settings = SettingsDialog(people, addresses)
         invokes = Invokes(addresses, menus, settings, consents, presses, self._showing.tidy, self._start)
-        self._hearing = Hearing(addresses, hosts, people, invokes, presses, offered, chats, self._tell)
+        quoting = Quoting(self._graph, self._places, addresses, store, config.teams_app_id.strip())
+        self._hearing = Hearing(addresses, hosts, people, invokes, presses, offered, chats, quoting, self._tell)
         if self.anonymous:
             self._hearing.taken = lambda channel: connector.rest(channel.id, RESTS_SECONDS)
             self._hearing.greets = Seldom(GREETS_AGAIN_SECONDS)
