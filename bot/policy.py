@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import Field, ValidationError
 
 from bot.errors import UserError
-from bot.forms import PEOPLE, fill
+from bot.forms import PEOPLE, fill, form_of
 from bot.log import redact
 from bot.messages import Person
 from bot.models import Role
@@ -107,7 +107,7 @@ def choice_of(
                 raise UserError(f"“{role}_model” can be one of these: {these}. Empty means the usual one.")
         return lowered.model_dump(include=set(chosen))
     if isinstance(skill, type):
-        return fill(skill, given=dict(chosen)).model_dump(include=set(chosen))
+        return _spaced(skill, fill(skill, given=dict(chosen)).model_dump(include=set(chosen)))
     general = {name: value for name, value in chosen.items() if name in Permitted.model_fields}
     checked = {name: value for name, value in chosen.items() if name not in general}
     settings = fill(skill.settings_type, given=checked)
@@ -118,7 +118,13 @@ def choice_of(
                 f"“{name}” holds something like a key or a password. Please leave it out: whoever talks to me could "
                 "get it out of me."
             )
-    return {**values, **fill(Permitted, given=general).model_dump(include=set(general))}
+    return {**values, **_spaced(Permitted, fill(Permitted, given=general).model_dump(include=set(general)))}
+
+
+def _spaced(kind: type[Settings], values: dict[str, Any]) -> dict[str, Any]:
+    """The values with ids of people written in one way, however they were filled in."""
+    of_people = {field.name for field in form_of(kind).fields if field.kind == "people"}
+    return {name: " ".join(sorted(ids_in(each))) if name in of_people else each for name, each in values.items()}
 
 
 def models_of(chosen: Mapping[str, Any]) -> dict[Role, str]:
