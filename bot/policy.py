@@ -16,6 +16,7 @@ __all__ = [
     "LIMITS",
     "Lowered",
     "Permitted",
+    "allows",
     "choice_of",
     "ids_in",
     "models_of",
@@ -62,16 +63,22 @@ class Lowered(Settings):
 
 def permit(skill: Skill[Any, Any], chosen: Mapping[str, Any], person: Person) -> None:
     """Raise `UserError` when this person may not use the skill in this channel."""
+    if allows(chosen, person):
+        return
     may = permitted(chosen)
     if not may.enabled:
         raise UserError(f"“{skill.name}” is switched off in this channel. A moderator can switch it on.")
-    if may.who == "everybody" or person.moderator or person.operator:
-        return
-    if named := ids_in(may.besides):
-        if named.isdisjoint((person.id, *person.roles)):
-            raise UserError(f"“{skill.name}” is for moderators, and for whom they have named, in this channel.")
-    else:
-        raise UserError(f"“{skill.name}” is for moderators only in this channel.")
+    if ids_in(may.besides):
+        raise UserError(f"“{skill.name}” is for moderators, and for whom they have named, in this channel.")
+    raise UserError(f"“{skill.name}” is for moderators only in this channel.")
+
+
+def allows(chosen: Mapping[str, Any], person: Person) -> bool:
+    """Whether somebody may use a skill, by all that was chosen for it."""
+    may = permitted(chosen)
+    if not may.enabled or may.who == "everybody" or person.moderator or person.operator:
+        return may.enabled
+    return not ids_in(may.besides).isdisjoint((person.id, *person.roles))
 
 
 def ids_in(text: str) -> frozenset[str]:
