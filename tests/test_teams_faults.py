@@ -278,8 +278,8 @@ async def test_a_token_that_is_always_refused_is_not_fetched_for_every_request(
 async def test_each_question_is_answered_once_and_in_order_although_a_third_of_all_requests_fails(
     teams: FakeTeams, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bot.owed.RETRY_SECONDS", (0.3,) * 60)
-    monkeypatch.setattr("bot.owed._SOON_SECONDS", (0,) * 5)
+    monkeypatch.setattr("bot.later.RETRY_SECONDS", (0.3,) * 60)
+    monkeypatch.setattr("bot.later.SOON_SECONDS", (0,) * 5)
     monkeypatch.setattr("bot.adapters.teams.connector._PAUSES", (0.05,))
     people = [teams.person(name) for name in ("Ada", "Grace", "Edsger", "Barbara")]
     chats = [teams.personal(people[0]), teams.personal(people[1]), *(teams.group("A", each) for each in people[2:])]

@@ -66,7 +66,7 @@ class Bearer:
         if self._failure is not None and self._clock() - self._failed_at < _AGAIN:
             if left:
                 return self._token
-            raise SignInFailed(str(self._failure), final=self._failure.final)
+            raise SignInFailed(str(self._failure), final=False)
         if self._flight is None or self._flight.done():
             self._flight = asyncio.create_task(self._renew(), name="teams sign-in")
             self._flight.add_done_callback(_seen)
@@ -75,6 +75,10 @@ class Bearer:
         with contextlib.suppress(SignInFailed, TimeoutError):
             return await asyncio.wait_for(asyncio.shield(self._flight), _RENEWING)
         return self._token
+
+    def use(self, credentials: Credentials) -> None:
+        """Sign in with these from now on."""
+        self._credentials, self._token, self._failure, self._flight = credentials, "", None, None
 
     def forget(self, token: str) -> bool:
         """This token was refused. Whether there is another one to be had: the next one who asks signs in again.
@@ -106,12 +110,15 @@ class Bearer:
 
     async def _renew(self) -> str:
         """One sign-in, for all who wait."""
+        credentials = self._credentials
         try:
             token, seconds = await self._sign_in()
         except SignInFailed as error:
-            self._failure, self._failed_at = error, self._clock()
+            self._failure, self._failed_at = None if error.final else error, self._clock()
             self.trouble = str(error)
             raise
+        if self._credentials is not credentials:
+            return token  # others are to be used by now
         self._failure = None
         if not self._useless:
             self.trouble = ""
