@@ -14,11 +14,15 @@ from bot.adapter import Gone, PostFailed
 from bot.adapters.teams.bearer import Bearer, SignInFailed
 from bot.adapters.teams.credentials import Secret
 from bot.adapters.teams.wire import Wire
+from bot.config import Config
+from bot.conversation import INTERRUPTED
 from bot.messages import Message, Reply
 from bot.testing import ScriptedModel
 from storage import Store
+from tests.fakes.openai import FakeOpenAI
 from tests.fakes.teams import Conversation, FakeTeams, Person
 from tests.teams_bot import TeamsBot
+from tests.test_kills import Process
 
 SENDS = "/conversations/"
 
@@ -309,3 +313,30 @@ async def test_each_question_is_answered_once_and_in_order_although_a_third_of_a
         whole = ["That was 0.", "That was 1.", "That was 2."]
         await teams.until(lambda: all(len(said(chat)) >= 3 for chat in chats), within=20)
         assert [said(chat) for chat in chats] == [whole] * 4
+
+
+async def test_a_connector_that_hangs_does_not_keep_the_bot_from_stopping(teams: FakeTeams, config: Config) -> None:
+    ada = teams.person("Ada")
+    chat = teams.personal(ada)
+    held = teams.hold(method="POST")
+    async with FakeOpenAI() as openai:
+        openai.reply_with("Foxes are red.")
+        models = {"OPENAI_BASE_URL": openai.url, "OPENAI_API_KEY": openai.key}
+        environment = {**teams.environment(), **models, "PORT": "0", "PARLEY_DRAIN_SECONDS": "1"}
+        process = Process(environment, config.folder)
+        try:
+            await process.start()
+            teams.bot_url = f"{process.address}/api/messages"
+            assert (await teams.say(chat, ada, "tell me of foxes")).status == 202
+            await teams.until(lambda: held.hits)
+            began = time.monotonic()
+            await process.stop()
+            assert time.monotonic() - began < 20
+            teams.faults.clear()
+            await process.start()
+            await teams.until(lambda: [each for each in teams.answers(chat) if len(each.text) > 1], within=20)
+            await process.stop()
+        finally:
+            await process.close()
+    said = [each.text for each in teams.answers(chat) if len(each.text) > 1]
+    assert said in (["Foxes are red."], [INTERRUPTED])

@@ -88,7 +88,7 @@ class Bearer:
         if token != self._token:
             return True  # somebody has done so already
         self.trouble = "Teams refuses the bot's token"
-        wait = min(2.0**self._useless, _MOST_USELESS) if self._useless else 0.0
+        wait = min(2.0 ** min(self._useless, 9), _MOST_USELESS) if self._useless else 0.0
         if self._clock() - self._renewed_at < wait:
             return False
         self._renewed_at = self._clock()
