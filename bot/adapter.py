@@ -5,10 +5,10 @@ room it is, and says so in values. Whatever it calls on the `Host` returns quick
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
 from bot.messages import Attachment, Channel, Message, Person, Press, Reply, Said
 
@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from bot.config import Config
     from storage import Store
 
-__all__ = ["Adapter", "AdapterOff", "Examined", "Gone", "Host", "Limits", "Overloaded", "PostFailed"]
+__all__ = ["Adapter", "AdapterOff", "Examined", "Gone", "Host", "Limits", "Origin", "Overloaded", "PostFailed"]
+
+Origin = Literal["here", "community", "default"]
 
 
 class AdapterOff(Exception):
@@ -106,16 +108,36 @@ class Host(Protocol):
         what comes of it. Safe to call again; quick, because whatever takes its time is done later.
         """
 
+    def settable(self, channel: Channel) -> "tuple[Command, ...]":
+        """What moderators can set in this channel, each with its form: every skill, and the limits of all.
+
+        A skill has one thing more than is in its form: `enabled`.
+        """
+
     async def choices(self, channel: Channel) -> Mapping[str, Mapping[str, Any]]:
-        """What is set for each skill in this channel, by its name: every setting, and `enabled`."""
+        """What is set in this channel, by the names of what is `settable`: every field, and `enabled`.
+
+        With a channel whose id is empty: what is set for its whole community.
+        """
+
+    async def origins(self, channel: Channel) -> Mapping[str, Mapping[str, "Origin"]]:
+        """Where each of these comes from: it was set `here`, for the whole `community`, or is the `default`."""
 
     async def configure(
-        self, channel: Channel, person: Person, skill: str, chosen: Mapping[str, Any], *, everywhere: bool = False
+        self,
+        channel: Channel,
+        person: Person,
+        name: str,
+        chosen: Mapping[str, Any],
+        *,
+        everywhere: bool = False,
+        reset: Collection[str] = (),
     ) -> None:
-        """Set what a moderator chose for a skill in this channel, or for its whole community.
+        """Set what a moderator chose in this channel, or for its whole community.
 
-        `chosen` has the names of its settings, and `enabled`. Raises `UserError` when `person` is no moderator, or with
-        the remedy for each field that cannot be so.
+        `name` is of something `settable`, `chosen` has the names of its fields, and `enabled`. The fields in `reset`
+        are taken back: what goes for the community holds again here, and what is usual in the community. Raises
+        `UserError` when `person` is no moderator, or with the remedy for each field that cannot be so.
         """
 
     async def export(self, person: Person, channel: Channel) -> bytes:

@@ -6,8 +6,9 @@ from typing import Any
 
 from bot.forms import Form, form_of
 from bot.skill import Skill
+from bot.translations import translate
 
-__all__ = ["Command", "commands_of"]
+__all__ = ["Command", "commands_of", "titled"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,7 +16,7 @@ class Command:
     """A skill as a slash command, a menu entry, a dialog or a tool: what it is called and what it asks for.
 
     `request` is what a person fills in, `settings` what a moderator may change. `takes`, `menu`, `tool` and `private`
-    are as in `Skill`.
+    are as in `Skill`. One whose name begins with “@” is no skill: nobody can call it, and it cannot be switched off.
     """
 
     name: str
@@ -26,6 +27,13 @@ class Command:
     menu: str = ""
     tool: bool = True
     private: bool = False
+
+
+def titled(name: str, locale: str) -> str:
+    """What a command is called on screens, in the language of whoever reads it."""
+    if name.startswith("@"):
+        return translate(name, locale).removeprefix("@")
+    return translate(f"/{name}", locale).removeprefix("/")
 
 
 def commands_of(skills: Iterable[Skill[Any, Any]]) -> tuple[Command, ...]:

@@ -18,13 +18,14 @@ from bot.adapter import Adapter, Gone, PostFailed
 from bot.allowance import Allowance, Spending
 from bot.asking import CUT_OFF, Asking, settings_key
 from bot.budget import Quotas, Seldom, stand_in
+from bot.choosing import Choosing
 from bot.delivery import Answer, Delivery, nonce_of
 from bot.errors import UserError
 from bot.memory import TOKENS, Memory
 from bot.messages import Attachment, Button, Channel, Keep, Message, Person, Reply, Status
 from bot.metrics import SECONDS, TURNS
 from bot.models import Models, TurnModels, Usage
-from bot.policy import LIMITS, Lowered, choice_of, models_of, settings_of
+from bot.policy import LIMITS, models_of, permit, settings_of
 from bot.prompting import as_said, with_marks
 from bot.routing import FALLBACK, choose
 from bot.skill import Skill
@@ -74,6 +75,7 @@ class Conversation:
         self._asking = Asking(store, self._memory, skills, adapters)
         self._told = Seldom(NOTICE_SECONDS)
         self.allowance = Allowance(store, quotas)
+        self.choosing = Choosing(store, skills, models)
 
     def cut_off(self, skill: str) -> None:
         """Switch a skill off until the next start: it kept everybody else waiting."""
@@ -166,8 +168,10 @@ class Conversation:
         found = []
         for name, skill in self._skills.items():
             chosen = await self._store.chosen(settings_key(message.channel), name)
-            if chosen.get("enabled", True) and (button := skill.offers(settings_of(skill, chosen), text, models)):
-                found.append(button)
+            with contextlib.suppress(UserError):
+                permit(skill, chosen, message.author)
+                if button := skill.offers(settings_of(skill, chosen), text, models):
+                    found.append(button)
         return found
 
     def afterwards(self, channel: Channel) -> Coroutine[None, None, None] | None:
@@ -231,26 +235,6 @@ class Conversation:
         else:
             TURNS.labels(platform, "turned away").inc()
             await self._store.finish(running.heard, "expired")
-
-    async def choices(self, channel: Channel) -> dict[str, dict[str, Any]]:
-        """Every setting of every skill in this channel, as it is now."""
-        key = settings_key(channel)
-        found: dict[str, dict[str, Any]] = {}
-        for name, skill in self._skills.items():
-            chosen = await self._store.chosen(key, name)
-            found[name] = {"enabled": chosen.get("enabled", True), **settings_of(skill, chosen).model_dump()}
-        found[LIMITS] = Lowered(**await self._lowered(channel)).model_dump()
-        return found
-
-    async def configure(
-        self, channel: Channel, person: Person, skill: str, chosen: Mapping[str, Any], *, everywhere: bool = False
-    ) -> None:
-        """Set what a moderator chose for a skill, here or in the whole community. Raises `UserError`."""
-        platform, tenant, here = settings_key(channel)
-        key = (platform, tenant, "" if everywhere else here)
-        which = LIMITS if skill == LIMITS else self._skills.get(skill)
-        checked = choice_of(person, which, chosen, self._models.allowed)
-        await self._store.choose(key, skill, {**await self._store.chosen_at(key, skill), **checked})
 
     def is_plain(self, message: Message) -> bool:
         """Whether it is nothing but words for the chat, which can be answered together with others."""

@@ -10,6 +10,7 @@ import structlog
 
 from bot.adapter import Adapter
 from bot.forms import FormRefused, form_of
+from bot.policy import Permitted
 from bot.skill import Skill
 
 __all__ = ["Found", "find_adapters", "find_skills"]
@@ -73,7 +74,11 @@ def _checked(skill: object) -> Skill[Any, Any]:
         raise FormRefused(f"{type(skill).__name__} has no docstring: its first line is the help that people see.")
     if type(skill).reply is Skill.reply:
         raise FormRefused(f"{type(skill).__name__} has no `reply`: write `async def reply(self, turn)` that yields.")
-    form_of(skill.settings_type)
+    taken = [field.name for field in form_of(skill.settings_type).fields if field.name in Permitted.model_fields]
+    if taken:
+        raise FormRefused(
+            f"{skill.settings_type.__name__}.{taken[0]}: every skill has this; name it otherwise."
+        )
     form_of(skill.request_type)
     return skill
 

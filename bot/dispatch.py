@@ -4,10 +4,9 @@ import asyncio
 import contextlib
 import time
 from collections import OrderedDict
-from collections.abc import Coroutine, Iterable, Mapping
+from collections.abc import Coroutine, Iterable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import structlog
 
@@ -54,6 +53,10 @@ class Dispatch(People):
     def __init__(self, store: Store, conversation: Conversation, load: Load | None = None) -> None:
         super().__init__(store, Waiting(load or Load()))
         self._conversation = conversation
+        self.settable = conversation.choosing.settable
+        self.choices = conversation.choosing.choices
+        self.origins = conversation.choosing.origins
+        self.configure = conversation.choosing.configure
         self._arriving: dict[_Mark, Message] = {}  # on their way into the inbox
         self._gone: OrderedDict[_Mark, None] = OrderedDict()
         self._renewing: set[int] = set()
@@ -294,17 +297,6 @@ class Dispatch(People):
         """Let a question be answered once more, over what is shown of its answer."""
         shown = {post.part: post.message_id for post in await self._store.posts(heard)}
         self._submit(Running(heard, message, admitted=True, shown=shown))
-
-    async def choices(self, channel: Channel) -> Mapping[str, Mapping[str, Any]]:
-        """Every setting of every skill in this channel, as it is now."""
-        return await self._conversation.choices(channel)
-
-    async def configure(
-        self, channel: Channel, person: Person, skill: str, chosen: Mapping[str, Any], *, everywhere: bool = False
-    ) -> None:
-        """Set what a moderator chose. Raises `UserError`."""
-        await self._conversation.configure(channel, person, skill, chosen, everywhere=everywhere)
-        log.info("settings changed", platform=channel.platform, skill=skill, everywhere=everywhere)
 
     # What the application calls.
 

@@ -1,7 +1,7 @@
 """May this person use this skill here? Pure: what moderators chose comes in, a `UserError` or nothing comes out."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from pydantic import Field, ValidationError
 
@@ -12,9 +12,18 @@ from bot.messages import Person
 from bot.models import Role
 from bot.skill import Settings, Skill
 
-__all__ = ["LIMITS", "Lowered", "choice_of", "models_of", "permit", "settings_of"]
+__all__ = ["LIMITS", "Lowered", "Permitted", "choice_of", "models_of", "permit", "permitted", "settings_of"]
 
-LIMITS: Literal[""] = ""  # what is set for no single skill is kept under this name, which none can have
+S = TypeVar("S", bound=Settings)
+
+LIMITS: Literal["@limits"] = "@limits"  # what is set for no single skill is kept under this name, which none can have
+
+
+class Permitted(Settings):
+    """Whether a skill may be used here, and by whom: what every skill has beside its own settings."""
+
+    enabled: bool = Field(True, description="Whether it can be used")
+    who: Literal["everybody", "moderators"] = Field("everybody", description="Who may use it")
 
 
 class Lowered(Settings):
@@ -37,15 +46,23 @@ class Lowered(Settings):
     voice_model: str = Field("", max_length=200, description="Model that reads aloud here, of those that are allowed")
 
 
-def permit(skill: Skill[Any, Any], chosen: Mapping[str, Any]) -> None:
-    """Raise `UserError` when the skill is switched off in this channel."""
-    if not chosen.get("enabled", True):
+def permit(skill: Skill[Any, Any], chosen: Mapping[str, Any], person: Person) -> None:
+    """Raise `UserError` when this person may not use the skill in this channel."""
+    may = permitted(chosen)
+    if not may.enabled:
         raise UserError(f"“{skill.name}” is switched off in this channel. A moderator can switch it on.")
+    if may.who == "moderators" and not (person.moderator or person.operator):
+        raise UserError(f"“{skill.name}” is for moderators only in this channel.")
+
+
+def permitted(chosen: Mapping[str, Any]) -> Permitted:
+    """Who may use a skill, from all that was chosen for it."""
+    return _valid(Permitted, chosen)
 
 
 def choice_of(
     person: Person,
-    skill: Skill[Any, Any] | Literal[""] | None,
+    skill: Skill[Any, Any] | Literal["@limits"] | None,
     chosen: Mapping[str, Any],
     allowed: Callable[[Role], Sequence[str]],
 ) -> dict[str, Any]:
@@ -64,7 +81,8 @@ def choice_of(
                 these = ", ".join(allowed(role)) or "none"
                 raise UserError(f"“{role}_model” can be one of these: {these}. Empty means the usual one.")
         return lowered.model_dump(include=set(chosen))
-    checked = {name: value for name, value in chosen.items() if name != "enabled"}
+    general = {name: value for name, value in chosen.items() if name in Permitted.model_fields}
+    checked = {name: value for name, value in chosen.items() if name not in general}
     settings = fill(skill.settings_type, given=checked)
     values = settings.model_dump(include=set(checked))
     for name, value in values.items():
@@ -73,9 +91,7 @@ def choice_of(
                 f"“{name}” holds something like a key or a password. Please leave it out: whoever talks to me could "
                 "get it out of me."
             )
-    if "enabled" in chosen:
-        values["enabled"] = bool(chosen["enabled"])
-    return values
+    return {**values, **fill(Permitted, given=general).model_dump(include=set(general))}
 
 
 def models_of(chosen: Mapping[str, Any]) -> dict[Role, str]:
@@ -86,9 +102,13 @@ def models_of(chosen: Mapping[str, Any]) -> dict[Role, str]:
 
 def settings_of(skill: Skill[Any, Any], chosen: Mapping[str, Any]) -> Settings:
     """The skill's settings here; a choice that a newer version of the skill no longer knows is left out."""
-    known = {name: value for name, value in chosen.items() if name in skill.settings_type.model_fields}
+    return _valid(skill.settings_type, chosen)
+
+
+def _valid(kind: type[S], chosen: Mapping[str, Any]) -> S:
+    known = {name: value for name, value in chosen.items() if name in kind.model_fields}
     try:
-        return skill.settings_type(**known)
+        return kind(**known)
     except ValidationError as error:
         wrong = {str(mistake["loc"][0]) for mistake in error.errors() if mistake["loc"]}
-        return skill.settings_type(**{name: value for name, value in known.items() if name not in wrong})
+        return kind(**{name: value for name, value in known.items() if name not in wrong})

@@ -1,8 +1,9 @@
 """What is kept beside conversations: the choices of moderators, the notes of adapters, files."""
 
+from collections.abc import Collection
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, delete, insert, select
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from storage.engine import Database
@@ -72,6 +73,17 @@ class Shelf:
 
         return await self.database.read(work)
 
+    async def choices_at(self, key: tuple[str, str, str]) -> dict[str, dict[str, Any]]:
+        """The same for every skill, by its name."""
+        statement = select(settings.c.skill, settings.c.chosen).where(
+            settings.c.platform == key[0], settings.c.tenant == key[1], settings.c.channel == key[2]
+        )
+
+        def work(connection: Connection) -> dict[str, dict[str, Any]]:
+            return {row.skill: row.chosen for row in connection.execute(statement)}
+
+        return await self.database.read(work)
+
     async def choose(self, key: tuple[str, str, str], skill: str, chosen: dict[str, Any]) -> None:
         """Set a skill's settings for a channel, or with an empty channel for the whole community."""
 
@@ -83,6 +95,28 @@ class Shelf:
                     index_elements=["platform", "tenant", "channel", "skill"], set_={"chosen": chosen}
                 )
             )
+
+        await self.database.write(work)
+        self.forget_choices()
+
+    async def change(
+        self, key: tuple[str, str, str], skill: str, chosen: dict[str, Any], reset: Collection[str] = ()
+    ) -> None:
+        """Set some of a skill's settings, and take back those in `reset`; the others stay as they are."""
+        which = (
+            settings.c.platform == key[0],
+            settings.c.tenant == key[1],
+            settings.c.channel == key[2],
+            settings.c.skill == skill,
+        )
+
+        def work(connection: Connection) -> None:
+            before = connection.execute(select(settings.c.chosen).where(*which)).scalar_one_or_none() or {}
+            after = {name: value for name, value in before.items() if name not in reset} | chosen
+            connection.execute(delete(settings).where(*which))
+            if after:
+                row = dict(zip(("platform", "tenant", "channel"), key, strict=True))
+                connection.execute(insert(settings).values(**row, skill=skill, chosen=after))
 
         await self.database.write(work)
         self.forget_choices()

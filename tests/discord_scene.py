@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Collection, Iterable
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Self
@@ -11,13 +11,14 @@ from typing import Any, Self
 from discord.gateway import DiscordWebSocket
 from discord.http import Route
 
-from bot.adapter import AdapterOff
+from bot.adapter import AdapterOff, Origin
 from bot.adapters.discord import Discord
-from bot.commands import commands_of
+from bot.commands import Command, commands_of
 from bot.config import load_config
 from bot.messages import Channel, Message, Person, Press
 from bot.skill import Skill
 from tests.fakes.discord import FakeDiscord, Room, User
+from tests.topics import topics_of
 
 PNG = bytes.fromhex(
     "89504e470d0a1a0a0000000d49484452000000010000000108060000001f15c489"
@@ -37,6 +38,9 @@ class Listener:
     says: str = ""  # to who presses something
     chosen: dict[str, dict[str, Any]] = field(default_factory=dict)
     configured: list[tuple[Channel, Person, str, dict[str, Any], bool]] = field(default_factory=list)
+    topics: tuple[Command, ...] = ()
+    from_where: dict[str, dict[str, Origin]] = field(default_factory=dict)
+    taken_back: list[tuple[str, list[str], bool]] = field(default_factory=list)
     forgotten: list[str] = field(default_factory=list)
     moves: list[tuple[str, str, bool]] = field(default_factory=list)
     trouble: Exception | None = None
@@ -71,16 +75,30 @@ class Listener:
     async def left(self, platform: str, tenant: str, *, back: bool = False) -> None:
         self.moves.append((platform, tenant, back))
 
+    def settable(self, channel: Channel) -> tuple[Command, ...]:
+        return self.topics
+
     async def choices(self, channel: Channel) -> dict[str, dict[str, Any]]:
         return self.chosen
 
+    async def origins(self, channel: Channel) -> dict[str, dict[str, Origin]]:
+        return self.from_where
+
     async def configure(
-        self, channel: Channel, person: Person, skill: str, chosen: dict[str, Any], *, everywhere: bool = False
+        self,
+        channel: Channel,
+        person: Person,
+        name: str,
+        chosen: dict[str, Any],
+        *,
+        everywhere: bool = False,
+        reset: Collection[str] = (),
     ) -> None:
         if self.trouble:
             raise self.trouble
-        self.configured.append((channel, person, skill, chosen, everywhere))
-        self.chosen[skill] = {**self.chosen.get(skill, {}), **chosen}
+        self.configured.append((channel, person, name, chosen, everywhere))
+        self.taken_back.append((name, sorted(reset), everywhere))
+        self.chosen[name] = {**self.chosen.get(name, {}), **chosen}
 
 
 class Notebook:
@@ -153,7 +171,7 @@ class Scene:
         self.ada: User = discord.person("Ada")
         self.bob: User = discord.person("Bob")
         self.channel = place(self.general)
-        self.host = Listener()
+        self.host = Listener(topics=topics_of(skills))
         self.notebook = Notebook()
         self.adapter = adapter_for(discord, *skills, notebook=self.notebook, **settings)
         self.stack = contextlib.AsyncExitStack()

@@ -2,14 +2,16 @@
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 from aiohttp import web
 
+from bot.adapter import Origin
 from bot.adapters.web import Web
+from bot.commands import Command
 from bot.config import Config, load_config
 from bot.messages import Attachment, Button, Channel, Message, Person, Press, Reply
 from storage import Store, open_store
@@ -73,11 +75,24 @@ class EchoHost:
         self._pressed.put_nowait(press)
         return self.says
 
+    def settable(self, channel: Channel) -> tuple[Command, ...]:
+        return ()
+
     async def choices(self, channel: Channel) -> Mapping[str, Mapping[str, Any]]:
         raise AssertionError("nothing can be set here")
 
+    async def origins(self, channel: Channel) -> Mapping[str, Mapping[str, Origin]]:
+        raise AssertionError("nothing can be set here")
+
     async def configure(
-        self, channel: Channel, person: Person, skill: str, chosen: Mapping[str, Any], *, everywhere: bool = False
+        self,
+        channel: Channel,
+        person: Person,
+        name: str,
+        chosen: Mapping[str, Any],
+        *,
+        everywhere: bool = False,
+        reset: Collection[str] = (),
     ) -> None:
         raise AssertionError("nothing can be set here")
 

@@ -2,14 +2,15 @@
 
 import asyncio
 import contextlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from types import TracebackType
 from typing import Any, Self
 
 from aiohttp import web
 
+from bot.adapter import Origin
 from bot.adapters.teams import Teams
-from bot.commands import commands_of
+from bot.commands import Command, commands_of
 from bot.config import load_config
 from bot.conversation import Conversation
 from bot.discovery import find_skills
@@ -20,6 +21,7 @@ from bot.models import Provider
 from bot.testing import models_of
 from storage import Store
 from tests.fakes.teams import FakeTeams
+from tests.topics import topics_of
 
 
 class Notes:
@@ -34,6 +36,9 @@ class Notes:
         self.says = ""
         self.set_: dict[str, dict[str, Any]] = {}
         self.configured: list[tuple[str, str, dict[str, Any], bool]] = []
+        self.topics: tuple[Command, ...] = ()
+        self.from_where: dict[str, dict[str, Origin]] = {}
+        self.taken_back: list[tuple[str, list[str], bool]] = []
         self.fails: Exception | None = None
         self.open = asyncio.Event()  # while it is not set, storing takes its time
         self.open.set()
@@ -62,11 +67,24 @@ class Notes:
         self.presses.append(press)
         return self.says
 
+    def settable(self, channel: Channel) -> tuple[Command, ...]:
+        return self.topics
+
     async def choices(self, channel: Channel) -> Mapping[str, Mapping[str, Any]]:
         return self.set_
 
+    async def origins(self, channel: Channel) -> Mapping[str, Mapping[str, Origin]]:
+        return self.from_where
+
     async def configure(
-        self, channel: Channel, person: Person, skill: str, chosen: Mapping[str, Any], *, everywhere: bool = False
+        self,
+        channel: Channel,
+        person: Person,
+        skill: str,
+        chosen: Mapping[str, Any],
+        *,
+        everywhere: bool = False,
+        reset: Collection[str] = (),
     ) -> None:
         if not person.moderator:
             raise UserError("Only a moderator can change this.")
@@ -74,6 +92,7 @@ class Notes:
         if skill == "draw" and not (isinstance(most, int) and most <= 4):
             raise UserError("“most” has to be a whole number from 1 to 4.")
         self.configured.append((channel.settings_id, skill, dict(chosen), everywhere))
+        self.taken_back.append((skill, sorted(reset), everywhere))
 
     @property
     def last(self) -> Message:
@@ -90,6 +109,7 @@ class TeamsBot:
         self.notes = Notes()
         self.skills = {found.name: found.skill for found in find_skills() if found.skill}
         self.adapter.commands = commands_of(self.skills.values())
+        self.notes.topics = topics_of(self.skills.values())
         self.core: Dispatch | None = None
         if model is not None:
             self.core = Dispatch(store, Conversation(store, self.skills, models_of(model), {"teams": self.adapter}))

@@ -27,8 +27,9 @@ async def discord() -> AsyncIterator[FakeDiscord]:
 async def scene(discord: FakeDiscord) -> AsyncIterator[Scene]:
     async with Scene(discord, *EVERY) as scene:
         scene.host.chosen = {
-            "draw": {"enabled": True, "most": 2, "style": "plain", "signed": True},
-            "chat": {"enabled": True, "persona": ""},
+            "draw": {"enabled": True, "who": "everybody", "most": 2, "style": "plain", "signed": True},
+            "chat": {"enabled": True, "who": "everybody", "persona": ""},
+            "@limits": {"turns_per_day": None, "chat_model": "usual"},
         }
         await discord.until(lambda: discord.commands)
         yield scene
@@ -93,6 +94,46 @@ async def test_a_skill_is_switched_off_and_another_is_looked_at(scene: Scene) ->
     assert scene.host.configured[0][3] == {"enabled": False}
     await scene.discord.choose(settings, ada, "What to change", "chat")
     await scene.discord.until(lambda: "**chat**" in settings.content)
+
+
+async def test_only_what_was_changed_is_set(scene: Scene) -> None:
+    ada = await moderator(scene, Permission.MANAGE_CHANNELS)
+    settings = await screen(scene, ada, "parley settings", skill="draw")
+    opened = await scene.discord.press(settings, ada, "Change…")
+    await scene.discord.until(lambda: opened.response)
+    await scene.discord.submit(opened, most="2", style="plain", signed="yes", who="moderators")
+    await scene.discord.until(lambda: "Who may use it: **moderators**" in settings.content)
+    assert scene.host.configured[0][3] == {"who": "moderators"}, "the rest still follows what the server sets"
+
+
+async def test_it_is_seen_where_a_setting_comes_from_and_what_is_set_here_is_taken_back(scene: Scene) -> None:
+    ada = await moderator(scene, Permission.MANAGE_GUILD)
+    scene.host.from_where = {"draw": {"enabled": "default", "who": "default", "most": "here", "style": "community"}}
+    settings = await screen(scene, ada, "parley settings", skill="draw")
+    assert "How many pictures may be drawn at once: **2** (set here)\n" in settings.content
+    assert "How they look: **plain** (set for the server)\n" in settings.content
+    assert settings.content.endswith("Who may use it: **everybody**")
+    await scene.discord.press(settings, ada, "Back to the server's settings")
+    await scene.discord.until(lambda: scene.host.taken_back)
+    assert scene.host.taken_back == [("draw", ["enabled", "most", "style", "who"], False)]
+    await scene.discord.until(lambda: settings.content.startswith("Done."))
+    await scene.discord.choose(settings, ada, "Where it goes for", "all")
+    await scene.discord.until(lambda: "### Settings for the whole server" in settings.content)
+    await scene.discord.press(settings, ada, "Back to what is usual")
+    await scene.discord.until(lambda: len(scene.host.taken_back) == 2)
+    assert scene.host.taken_back[1][2] is True
+
+
+async def test_limits_and_models_are_set_like_any_skill_but_cannot_be_switched_off(scene: Scene) -> None:
+    ada = await moderator(scene, Permission.MANAGE_CHANNELS)
+    settings = await screen(scene, ada, "parley settings", skill="@limits", locale="de")
+    assert "**grenzen** · Grenzen und Modelle hier\n- Fragen einer Person in einer Minute: –" in settings.content
+    assert "parley:switch" not in json.dumps(settings.components)
+    opened = await scene.discord.press(settings, ada, "Ändern…", locale="de")
+    await scene.discord.until(lambda: opened.response)
+    await scene.discord.submit(opened, turns_per_day="20")
+    await scene.discord.until(lambda: scene.host.configured)
+    assert scene.host.configured[0][2:] == ("@limits", {"turns_per_day": "20"}, False)
 
 
 async def test_what_goes_for_the_whole_server_is_for_who_manages_the_server(scene: Scene) -> None:

@@ -127,10 +127,10 @@ async def test_a_picture_that_came_to_nothing_is_not_counted(config: Config, sto
 async def test_moderators_may_lower_what_may_be_asked_but_not_raise_it(room: Room) -> None:
     channel = room.adapter.message("").channel
     moderator = Person("mo", "Mo", moderator=True)
-    await room.dispatch.configure(channel, moderator, "", {"turns_per_minute": 2, "turns_per_day": 1000})
-    assert (await room.dispatch.choices(channel))[""]["turns_per_minute"] == 2
+    await room.dispatch.configure(channel, moderator, LIMITS, {"turns_per_minute": 2, "turns_per_day": 1000})
+    assert (await room.dispatch.choices(channel))[LIMITS]["turns_per_minute"] == 2
     assert "2 times a minute" in (await ask(room, 3))[2][0]
-    await room.dispatch.configure(channel, moderator, "", {"turns_per_minute": 1000})
+    await room.dispatch.configure(channel, moderator, LIMITS, {"turns_per_minute": 1000})
     assert "10 times a minute" in (await ask(room, 11, author="Bob"))[10][0]
 
 

@@ -206,9 +206,11 @@ async def test_a_command_that_makes_no_sense_is_refused(owner: Visitor, fields: 
 
 
 async def test_settings_are_kept_and_a_mistake_is_told_at_its_field(owner: Visitor) -> None:
+    values = {"enabled": True, "who": "everybody", "most": 3, "house": "plain", "kind": True, "rules": ""}
+    origins = {name: "community" if name == "most" else "default" for name in values}
     assert await choose(owner, room="", skill="paint", chosen={"most": 3}) == (
         200,
-        {"values": {"enabled": True, "most": 3, "house": "plain", "kind": True, "rules": ""}},
+        {"values": values, "origins": origins},
     )
     await choose(owner, room=ROOM, skill="paint", chosen={"house": "framed", "enabled": False})
     for room, house, enabled in (("", "plain", True), (ROOM, "framed", False), (OTHER, "plain", True)):
@@ -226,9 +228,32 @@ async def test_settings_are_kept_and_a_mistake_is_told_at_its_field(owner: Visit
     }
 
 
+async def test_what_was_set_for_one_conversation_is_taken_back_to_what_goes_for_all(owner: Visitor) -> None:
+    await choose(owner, room="", skill="paint", chosen={"most": 3})
+    _, here = await choose(owner, room=ROOM, skill="paint", chosen={"most": 1, "house": "framed"})
+    assert (here["values"]["most"], here["origins"]["most"], here["origins"]["house"]) == (1, "here", "here")
+    _, here = await choose(owner, room=ROOM, skill="paint", reset=["most"])
+    assert (here["values"]["most"], here["origins"]["most"], here["origins"]["house"]) == (3, "community", "here")
+    await choose(owner, room="", skill="paint", reset=["most", "enabled"])
+    _, here = await choose(owner, room=ROOM, skill="paint", reset=["house"])
+    assert (here["values"]["most"], set(here["origins"].values())) == (2, {"default"})
+
+
+async def test_limits_are_set_beside_the_skills_and_nobody_can_call_them(owner: Visitor) -> None:
+    (limits,) = [each for each in (await owner.get("/api/settings?room="))["skills"] if each["name"] == "@limits"]
+    assert (limits["title"], limits["help"]) == ("limits", "Limits and models here")
+    assert "enabled" not in limits["values"]
+    status, now = await choose(owner, room=ROOM, skill="@limits", chosen={"turns_per_day": 5})
+    assert (status, now["values"]["turns_per_day"], now["origins"]["turns_per_day"]) == (200, 5, "here")
+    status, answer = await choose(owner, room=ROOM, skill="@limits", chosen={"turns_per_day": -1})
+    assert (status, answer["fields"]) == (422, {"turns_per_day": "“turns_per_day” has to be a whole number from 0."})
+    assert "@limits" not in [each["name"] for each in (await owner.get("/api/commands"))["commands"]]
+
+
 async def test_settings_that_make_no_sense_are_refused(owner: Visitor) -> None:
     assert (await choose(owner, skill="never", chosen={}))[0] == 400
     assert (await choose(owner, skill="paint", chosen=[]))[0] == 400
+    assert (await choose(owner, skill="paint", reset="most"))[0] == 400
     assert (await choose(owner, room="../x", skill="paint", chosen={}))[0] == 404
 
 

@@ -108,7 +108,7 @@ class Interactions:
         await self._host.heard(message_of(interaction, command, asked, channel, author))
 
     async def _complete(self, interaction: discord.Interaction, data: Mapping[str, Any]) -> None:
-        choices = self._panel.complete(data) if data.get("name") == PARLEY else self._choices(data)
+        choices = self._panel.complete(interaction, data) if data.get("name") == PARLEY else self._choices(data)
         shown = [{"name": name[:100], "value": value[:100]} for name, value in choices[:25]]
         await self._first(interaction, _CHOICES, {"choices": shown})
 

@@ -9,17 +9,16 @@ import aiohttp
 import discord
 import structlog
 
-from bot.adapter import Gone, Host
+from bot.adapter import Gone, Host, Origin
 from bot.adapters.discord import screens, texts, through
 from bot.adapters.discord.commands import SETTINGS_SKILL
 from bot.adapters.discord.hearing import manages_server, place_asked
 from bot.adapters.discord.here import OWN, Here
 from bot.adapters.discord.permissions import lacking, rights_in
-from bot.commands import Command
+from bot.commands import Command, titled
 from bot.errors import UserError
-from bot.forms import Form, FormField, form_of
+from bot.forms import Form, FormField
 from bot.messages import Attachment, Channel, Person
-from bot.policy import LIMITS, Lowered
 from bot.translations import translate
 
 if TYPE_CHECKING:
@@ -41,9 +40,6 @@ _OWN = Command(
     Form((FormField("threads", "bool", "Answer each question in a thread of its own", False, False),)),
 )
 
-_LIMITS = "@limits"  # how the core's own name for it, which is empty, is written in buttons
-_LOWERED = Command(_LIMITS, "Limits and models here", Form(()), form_of(Lowered))
-
 
 class Panel:
     """Answers `/parley …`, and whatever is pressed and filled in below it."""
@@ -52,11 +48,11 @@ class Panel:
         self._client = client
         self._host = host
         self._here = here
-        self._commands = {OWN: _OWN, _LIMITS: _LOWERED, **{command.name: command for command in commands}}
+        self._commands = tuple(commands)
 
     def owns(self, action: str) -> bool:
         """Whether a button, a list or a dialog is one of these."""
-        return action.partition(":")[0] in ("skill", "scope", "change", "switch", "save", "data")
+        return action.partition(":")[0] in ("skill", "scope", "change", "switch", "reset", "save", "data")
 
     async def open(self, interaction: discord.Interaction, name: str, given: Mapping[str, Any]) -> None:
         """One of the commands was called."""
@@ -78,13 +74,13 @@ class Panel:
             case _:
                 await self._show(interaction, self._help(locale))
 
-    def complete(self, data: Mapping[str, Any]) -> list[tuple[str, str]]:
+    def complete(self, interaction: discord.Interaction, data: Mapping[str, Any]) -> list[tuple[str, str]]:
         """What has settings, and begins with what was typed."""
         chosen: Mapping[str, Any] = next(iter(data.get("options", ())), {})
         options: Sequence[Mapping[str, Any]] = chosen.get("options", ())
         typed = str(next((each.get("value", "") for each in options if each.get("focused")), "")).casefold()
-        named = [(name.removeprefix("@"), name) for name in self._commands]
-        return [(shown, name) for shown, name in named if shown.startswith(typed)]
+        named = [(titled(name, str(interaction.locale)), name) for name in self._settable(interaction)]
+        return [(shown, name) for shown, name in named if shown.casefold().startswith(typed)]
 
     async def press(self, interaction: discord.Interaction, action: str) -> None:
         """A button was pressed, or something was chosen from a list."""
@@ -102,6 +98,8 @@ class Panel:
                 await self._show_settings(interaction, rest[0], chosen)
             case "switch":
                 await self._set(interaction, rest[0], rest[1], {"enabled": rest[2] == "on"})
+            case "reset":
+                await self._set(interaction, rest[0], rest[1], {}, back=True)
             case "data":
                 await self._own_data(interaction, rest[0])
 
@@ -109,9 +107,11 @@ class Panel:
         """A dialog with settings was filled in."""
         _, name, scope = action.split(":")
         await self._respond(interaction, _LATER_IN_PLACE, None)
-        command = self._commands.get(name)
+        command = self._settable(interaction).get(name)
         fields = {field.name: field for field in command.settings.fields} if command else {}
-        chosen = {key: screens.read(fields[key], value) for key, value in filled.items() if key in fields}
+        now = await self._values(interaction, name, scope)
+        read = {key: screens.read(fields[key], value) for key, value in filled.items() if key in fields}
+        chosen = {key: value for key, value in read.items() if _differs(value, now.get(key))}
         if name == OWN and _ROLES.name in filled:
             chosen[_ROLES.name] = [str(role) for role in filled[_ROLES.name] or ()]
         await self._set(interaction, name, scope, chosen)
@@ -124,46 +124,30 @@ class Panel:
         if refused:
             await self._show(interaction, translate(refused, locale))
             return
-        name = name if name in self._commands else OWN
-        command = self._commands[name]
+        settable = self._settable(interaction)
+        name = name if name in settable else OWN
+        command = settable[name]
         values = await self._values(interaction, name, scope)
         lines = [said and f"{said}\n", _title(interaction, scope, locale), ""]
-        lines.append(f"**{name.removeprefix('@')}** · {translate(command.help, locale)}")
+        lines.append(f"**{titled(name, locale)}** · {translate(command.help, locale)}")
         if "enabled" in values:
             lines.append(translate("It is switched on." if values["enabled"] else "It is switched off.", locale))
+        origins = await self._origins(interaction, name, scope)
         lines += [
             f"- {translate(field.description, locale)}: {_shown(values.get(field.name), locale)}"
+            + _origin(origins.get(field.name, "default"), locale)
             for field in command.settings.fields
         ]
         if name == OWN:
             roles = " ".join(f"<@&{role}>" for role in values.get(_ROLES.name) or ()) or "–"
             lines.append(f"- {translate(_ROLES.description, locale)}: {roles}")
-        await self._show(interaction, "\n".join(lines)[:2000], self._controls(name, scope, values, locale))
-
-    def _controls(self, name: str, scope: str, values: Mapping[str, Any], locale: str) -> list[dict[str, Any]]:
-        named = [(each, each.removeprefix("@"), self._commands[each].help) for each in self._commands]
-        scopes = [
-            (_HERE, translate("This channel", locale), "What is set here goes before what is set for the server"),
-            (_ALL, translate("The whole server", locale), "For every channel where nothing else is set"),
-        ]
-        buttons = [
-            screens.button(
-                f"change:{name}:{scope}:{page}", "Change…" if not page else f"Change ({page + 1})…", locale, 1
-            )
-            for page in range(_pages(self._commands[name]))
-        ]
-        if "enabled" in values:
-            turn, label = ("off", "Switch off") if values["enabled"] else ("on", "Switch on")
-            buttons.append(screens.button(f"switch:{name}:{scope}:{turn}", label, locale))
-        rows = [
-            screens.row(screens.select(f"skill:{scope}", "What to change", named, name, locale)),
-            screens.row(screens.select(f"scope:{name}", "Where it goes for", scopes, scope, locale)),
-        ]
-        return [*rows, screens.row(*buttons)] if buttons else rows
+        await self._show(
+            interaction, "\n".join(lines)[:2000], _controls(settable, name, scope, values, origins, locale)
+        )
 
     async def _open_dialog(self, interaction: discord.Interaction, name: str, scope: str, page: int) -> None:
         """The dialog that changes settings. It has to be the first answer, so storage has but a moment."""
-        locale, command = str(interaction.locale), self._commands.get(name)
+        locale, command = str(interaction.locale), self._settable(interaction).get(name)
         try:
             async with asyncio.timeout(_PATIENCE):
                 refused = await self._refused(interaction, scope)
@@ -179,10 +163,13 @@ class Panel:
         if name == OWN:
             roles = values.get(_ROLES.name) or ()
             components.append(screens.roles(_ROLES.name, _ROLES.description, list(roles), locale))
-        title = f"{name.removeprefix('@')}: {translate('Settings', locale)}"
+        title = f"{titled(name, locale)}: {translate('Settings', locale)}"
         await self._respond(interaction, _MODAL, screens.dialog(f"save:{name}:{scope}", title, components, locale))
 
-    async def _set(self, interaction: discord.Interaction, name: str, scope: str, chosen: Mapping[str, Any]) -> None:
+    async def _set(
+        self, interaction: discord.Interaction, name: str, scope: str, chosen: Mapping[str, Any], *, back: bool = False
+    ) -> None:
+        """Set this, or with `back` take back all that is set in this scope."""
         channel, person = await self._who(interaction)
         locale, everywhere = str(interaction.locale), scope == _ALL
         said = translate("Done.", locale)
@@ -193,8 +180,8 @@ class Panel:
                 await self._here.choose(channel, chosen, everywhere=everywhere)
                 log.info("settings changed", platform="discord", skill=name, everywhere=everywhere)
             else:
-                skill = LIMITS if name == _LIMITS else name
-                await self._host.configure(channel, person, skill, chosen, everywhere=everywhere)
+                reset = await self._origins(interaction, name, scope) if back else ()
+                await self._host.configure(channel, person, name, chosen, everywhere=everywhere, reset=tuple(reset))
         except UserError as error:
             said = translate(str(error), locale)
         await self._show_settings(interaction, name, scope, said)
@@ -204,7 +191,17 @@ class Panel:
         if name == OWN:
             chosen = await self._here.chosen(channel)
             return {"threads": chosen.threads, "roles": sorted(chosen.roles - self._here.roles)}
-        return (await self._host.choices(channel)).get(LIMITS if name == _LIMITS else name, {})
+        return (await self._host.choices(channel)).get(name, {})
+
+    async def _origins(self, interaction: discord.Interaction, name: str, scope: str) -> Mapping[str, Origin]:
+        if name == OWN:
+            return {}
+        return (await self._host.origins(_scoped(place_asked(interaction), scope))).get(name, {})
+
+    def _settable(self, interaction: discord.Interaction) -> dict[str, Command]:
+        """What can be set, by its name: first what is no skill, because a list holds no more than 25."""
+        found = self._host.settable(place_asked(interaction))
+        return {command.name: command for command in (_OWN, *sorted(found, key=lambda each: each.name[0] != "@"))}
 
     async def _refused(self, interaction: discord.Interaction, scope: str) -> str:
         """Why somebody may not change this, on the word of the server that came with this very press."""
@@ -242,11 +239,7 @@ class Panel:
         return "\n".join([head, *lines, "", translate(texts.CHECK_REMEDY, locale)])
 
     def _help(self, locale: str) -> str:
-        lines = [
-            f"- **/{name}** – {translate(command.help, locale)}"
-            for name, command in self._commands.items()
-            if not name.startswith("@")
-        ]
+        lines = [f"- **/{command.name}** – {translate(command.help, locale)}" for command in self._commands]
         return "\n".join([translate(texts.HELP, locale), "", *lines])[:2000]
 
     async def _own_data(self, interaction: discord.Interaction, step: str) -> None:
@@ -286,6 +279,36 @@ def _scoped(channel: Channel, scope: str) -> Channel:
     return Channel(channel.platform, "", channel.tenant) if scope == _ALL else channel
 
 
+def _controls(
+    settable: Mapping[str, Command],
+    name: str,
+    scope: str,
+    values: Mapping[str, Any],
+    origins: Mapping[str, Origin],
+    locale: str,
+) -> list[dict[str, Any]]:
+    named = [(each, titled(each, locale), command.help) for each, command in settable.items()]
+    scopes = [
+        (_HERE, translate("This channel", locale), "What is set here goes before what is set for the server"),
+        (_ALL, translate("The whole server", locale), "For every channel where nothing else is set"),
+    ]
+    buttons = [
+        screens.button(f"change:{name}:{scope}:{page}", "Change…" if not page else f"Change ({page + 1})…", locale, 1)
+        for page in range(_pages(settable[name]))
+    ]
+    if "enabled" in values:
+        turn, label = ("off", "Switch off") if values["enabled"] else ("on", "Switch on")
+        buttons.append(screens.button(f"switch:{name}:{scope}:{turn}", label, locale))
+    if ("here" if scope == _HERE else "community") in origins.values():
+        label = "Back to the server's settings" if scope == _HERE else "Back to what is usual"
+        buttons.append(screens.button(f"reset:{name}:{scope}", label, locale))
+    rows = [
+        screens.row(screens.select(f"skill:{scope}", "What to change", named, name, locale)),
+        screens.row(screens.select(f"scope:{name}", "Where it goes for", scopes, scope, locale)),
+    ]
+    return [*rows, screens.row(*buttons)] if buttons else rows
+
+
 def _title(interaction: discord.Interaction, scope: str, locale: str) -> str:
     if scope == _ALL:
         return f"### {translate('Settings for the whole server', locale)}"
@@ -294,6 +317,16 @@ def _title(interaction: discord.Interaction, scope: str, locale: str) -> str:
     return (
         f"### {translate('Settings for {channel}', locale).format(channel=f'<#{parent or (room.id if room else 0)}>')}"
     )
+
+
+def _origin(origin: Origin, locale: str) -> str:
+    text = {"here": "set here", "community": "set for the server"}.get(origin)
+    return f" ({translate(text, locale)})" if text else ""
+
+
+def _differs(value: Any, now: Any) -> bool:
+    """Whether what was filled in, numbers as text, is not what is set."""
+    return str("" if value is None else value) != str("" if now is None else now)
 
 
 def _shown(value: Any, locale: str) -> str:

@@ -108,7 +108,7 @@ class Teams(Adapter):
         people = People(connector, self._graph, config.teams_moderators)
         presses, chats = Presses(people, addresses), Chats(addresses, connector)
         menus = Menus(people, addresses, chats, offered.asked, lambda: self.commands)
-        settings = SettingsDialog(people, addresses, lambda: self.commands)
+        settings = SettingsDialog(people, addresses)
         invokes = Invokes(addresses, menus, settings, consents, presses, self._showing.tidy, self._start)
         self._hearing = Hearing(addresses, hosts, people, invokes, presses, offered, chats, self._tell)
         if self.anonymous:

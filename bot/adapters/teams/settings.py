@@ -1,6 +1,5 @@
 """What a channel's owners set for it: a dialog made from the `Settings` of every skill, in Teams' own place for it."""
 
-from collections.abc import Callable
 from typing import Any
 
 from botbuilder.schema import Activity
@@ -10,7 +9,7 @@ from bot.adapters.teams.addresses import Address, Addresses
 from bot.adapters.teams.cards import dialog, fields_of, values_of, words
 from bot.adapters.teams.events import channel_of
 from bot.adapters.teams.people import People
-from bot.commands import Command
+from bot.commands import titled
 from bot.errors import UserError
 from bot.messages import Channel
 from bot.translations import translate
@@ -28,12 +27,11 @@ _SAVED = "Saved. It holds from the next message on."
 
 
 class SettingsDialog:
-    """Shows what is set, and sets what was filled in. `commands` are what can be called."""
+    """Shows what is set, and sets what was filled in."""
 
-    def __init__(self, people: People, addresses: Addresses, commands: Callable[[], tuple[Command, ...]]) -> None:
+    def __init__(self, people: People, addresses: Addresses) -> None:
         self._people = people
         self._addresses = addresses
-        self._commands = commands
 
     async def opened(self, host: Host, activity: Activity, value: Json, address: Address) -> Json:
         """Somebody opens the settings."""
@@ -53,7 +51,7 @@ class SettingsDialog:
         everywhere = given.get(_EVERYWHERE) == "true" and self._people.named(activity)
         before = await host.choices(channel)
         wrong = []
-        for command in self._commands():
+        for command in host.settable(channel):
             prefix = f"{command.name}."
             chosen = values_of(command.settings, given, prefix=prefix)
             if f"{prefix}enabled" in given:
@@ -104,14 +102,14 @@ class SettingsDialog:
                     ],
                 }
             )
-        for command in self._commands():
+        for command in host.settable(channel):
             now = {
                 **choices.get(command.name, {}),
                 **(values_of(command.settings, filled, prefix=f"{command.name}.") if filled else {}),
             }
             body += [
                 words(
-                    translate(f"/{command.name}", locale).lstrip("/").capitalize(),
+                    titled(command.name, locale).capitalize(),
                     weight="Bolder",
                     separator=True,
                     spacing="Medium",
@@ -123,7 +121,9 @@ class SettingsDialog:
                     "valueOn": "true",
                     "valueOff": "false",
                     "value": "true" if now.get("enabled", True) else "false",
-                },
+                }
+                if not command.name.startswith("@")
+                else words(translate(command.help, locale)),
                 *fields_of(command.settings, locale, filled=now, prefix=f"{command.name}."),
             ]
         if everywhere:

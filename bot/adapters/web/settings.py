@@ -10,7 +10,7 @@ from bot.adapters.web.access import Refused
 from bot.adapters.web.forms import command_facts, form_facts, known_fields, mistakes
 from bot.adapters.web.places import OWNER, channel_of, is_new_id, json_answer, refusing
 from bot.adapters.web.uploads import read_json
-from bot.commands import Command
+from bot.commands import Command, titled
 from bot.errors import UserError
 
 __all__ = ["SettingsRoutes"]
@@ -30,16 +30,21 @@ class SettingsRoutes:
     async def settings(self, request: web.Request) -> web.StreamResponse:
         """Every skill with its settings and what is set; of the conversation `room`, or for all of the page."""
         room = _room(request.query.get("room", ""))
+        channel = channel_of(room)
         with refusing("show the settings"):
-            chosen = await self._there().choices(channel_of(room))
+            host = self._there()
+            settable = host.settable(channel)
+            values, origins = await host.choices(channel), await host.origins(channel)
         skills = [
             {
                 "name": each.name,
+                "title": titled(each.name, ""),
                 "help": each.help,
                 "form": form_facts(each.settings),
-                "values": dict(chosen.get(each.name, {})),
+                "values": dict(values.get(each.name, {})),
+                "origins": dict(origins.get(each.name, {})),
             }
-            for each in self._commands()
+            for each in settable
         ]
         return json_answer({"room": room, "skills": skills})
 
@@ -47,22 +52,23 @@ class SettingsRoutes:
         """Set something. What cannot be so is answered with a sentence for each field."""
         asked = await read_json(request)
         room = _room(str(asked.get("room", "")))
-        name, chosen = str(asked.get("skill", "")), asked.get("chosen")
-        command = next((each for each in self._commands() if each.name == name), None)
-        if command is None or not isinstance(chosen, dict):
-            raise Refused(400, "There is no such setting any more. Load the page again.")
-        values: dict[str, Any] = known_fields(command.settings, chosen)
-        if isinstance(chosen.get("enabled"), bool):
-            values["enabled"] = chosen["enabled"]
+        name, chosen, reset = str(asked.get("skill", "")), asked.get("chosen", {}), asked.get("reset", [])
         host, channel = self._there(), channel_of(room)
+        command = next((each for each in host.settable(channel) if each.name == name), None)
+        if command is None or not isinstance(chosen, dict) or not isinstance(reset, list):
+            raise Refused(400, "There is no such setting any more. Load the page again.")
+        given: dict[str, Any] = known_fields(command.settings, chosen)
+        if isinstance(chosen.get("enabled"), bool):
+            given["enabled"] = chosen["enabled"]
+        back = [str(each) for each in reset]
         with refusing("change a setting"):
             try:
-                await host.configure(channel, OWNER, name, values, everywhere=not room)
+                await host.configure(channel, OWNER, name, given, everywhere=not room, reset=back)
             except UserError as error:
                 found = mistakes(error, command.settings)
                 return json_answer({"error": found.pop("", ""), "fields": found}, status=422)
-            now = await host.choices(channel)
-        return json_answer({"values": dict(now.get(name, {}))})
+            values, origins = await host.choices(channel), await host.origins(channel)
+        return json_answer({"values": dict(values.get(name, {})), "origins": dict(origins.get(name, {}))})
 
 
 def _room(room: str) -> str:

@@ -41,7 +41,7 @@ export const messages = (room, before = "") =>
   ask("GET", `${roomPath(room)}/messages${before ? `?before=${before}` : ""}`);
 export const commands = () => ask("GET", "/api/commands");
 export const settings = (room) => ask("GET", `/api/settings?room=${room}`);
-export const choose = (room, skill, chosen) => ask("PUT", "/api/settings", { room, skill, chosen });
+export const choose = (room, skill, chosen, reset = []) => ask("PUT", "/api/settings", { room, skill, chosen, reset });
 export const fileAddress = (file) => `/api/files/${file.id}`;
 
 // Unlike fetch, this one reports how much of an upload has gone.

@@ -8,11 +8,12 @@ const LONG = 200; // characters from which on a text gets a box of several lines
 let made = 0;
 
 export class FormView {
-  // `values` are shown where there are any, else the defaults. `without` names fields that are asked for elsewhere.
-  constructor(form, values = {}, { without = [], compact = false, onchange = () => {} } = {}) {
+  // `values` are shown where there are any, else the defaults. `without` names fields that are asked for elsewhere;
+  // `below` makes what else is to be shown below a field.
+  constructor(form, values = {}, { without = [], compact = false, onchange = () => {}, below = () => null } = {}) {
     this.fields = form.fields
       .filter((field) => !without.includes(field.name))
-      .map((field) => new Field(field, values[field.name] ?? field.default, compact, onchange));
+      .map((field) => new Field(field, values[field.name] ?? field.default, compact, onchange, below(field)));
     this.element = make(`div.fields${compact ? ".compact" : ""}`, {}, ...this.fields.map((each) => each.element));
   }
 
@@ -44,7 +45,7 @@ export class FormView {
 }
 
 class Field {
-  constructor(field, shown, compact, onchange) {
+  constructor(field, shown, compact, onchange, below) {
     this.field = field;
     made += 1;
     this.control = control(field, shown, `field-${made}`);
@@ -58,7 +59,7 @@ class Field {
       onchange();
     });
     const label = make("label", { htmlFor: this.control.id }, strings.fieldName(field.name));
-    this.element = make(`div.field.${field.kind}`, {}, make("div.field-words", {}, label, told), this.control, this.wrong);
+    this.element = make(`div.field.${field.kind}`, {}, make("div.field-words", {}, label, told), this.control, below, this.wrong);
   }
 
   get value() {

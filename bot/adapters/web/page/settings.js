@@ -75,27 +75,61 @@ export class SettingsView {
   }
 
   #section(skill) {
-    const { name, help, form, values } = skill;
+    const { title, help, form } = skill;
     const state = make("p.saved", { role: "status" });
+    const words = make("div", {}, make("h3", {}, title), make("p", {}, help));
+    const head = make("div.skill-head", {}, words, "enabled" in skill.values ? this.#toggle(skill, words, state) : null);
+    const fields = form.fields.length ? this.#fields(skill, state) : null;
+    return make("section.skill", { "aria-label": title }, head, fields, state);
+  }
+
+  // The switch of a skill; where its state comes from stands below `words`.
+  #toggle({ name, title, values, origins }, words, state) {
+    const show = (now) => {
+      toggle.checked = now.values.enabled;
+      words.querySelector(".origin")?.remove();
+      const back = () => this.#save(name, {}, state, null, ["enabled"]).then((after) => after && show(after));
+      words.append(this.#origin(title, now.origins.enabled, back) ?? "");
+    };
     const toggle = make("input.switch", {
       type: "checkbox",
       role: "switch",
-      checked: values.enabled !== false,
-      "aria-label": strings.skillOn(name),
+      "aria-label": strings.skillOn(title),
       onchange: async () => {
         const wanted = toggle.checked;
-        if (!(await this.#save(name, { enabled: wanted }, state))) toggle.checked = !wanted;
+        const now = await this.#save(name, { enabled: wanted }, state);
+        if (now) show(now);
+        else toggle.checked = !wanted;
       },
     });
-    const head = make("div.skill-head", {}, make("div", {}, make("h3", {}, name), make("p", {}, help)), toggle);
-    const fields = form.fields.length ? this.#fields(skill, state) : null;
-    return make("section.skill", { "aria-label": name }, head, fields, state);
+    show({ values, origins });
+    return toggle;
   }
 
-  #fields({ name, form, values }, state) {
+  // Where a value comes from, and what takes it back if it was set for what is looked at; nothing for what is usual.
+  #origin(field, origin, back) {
+    if (!strings.origins[origin]) return null;
+    const own = origin === (this.here ? "here" : "community");
+    const label = strings.takeBack[origin];
+    const button = own ? make("button.link", { type: "button", "aria-label": `${field}: ${label}`, onclick: back }, label) : null;
+    return make("p.origin", {}, strings.origins[origin], button ? " · " : null, button);
+  }
+
+  #fields({ name, form, values, origins }, state) {
     const saving = make("button.primary", { type: "submit", disabled: true }, strings.saveSettings);
-    const begin = (shown) => {
-      const view = new FormView(form, shown, {
+    const begin = (now) => {
+      const begun = (after) => {
+        const fresh = begin(after);
+        saving.disabled = true;
+        written.replaceWith(fresh);
+        return fresh;
+      };
+      const back = (field) => async () => {
+        const after = await this.#save(name, {}, state, view, [field.name]);
+        if (after) begun(after).querySelector("input, select, textarea")?.focus();
+      };
+      const view = new FormView(form, now.values, {
+        below: (field) => this.#origin(strings.fieldName(field.name), now.origins[field.name], back(field)),
         onchange: () => {
           saving.disabled = !Object.keys(view.changed).length;
           state.textContent = "";
@@ -108,12 +142,10 @@ export class SettingsView {
           onsubmit: async (event) => {
             event.preventDefault();
             if (saving.disabled || !view.check()) return;
-            const now = await this.#save(name, view.changed, state, view);
-            if (!now) return;
+            const after = await this.#save(name, view.changed, state, view);
+            if (!after) return;
             const focused = written.contains(document.activeElement);
-            saving.disabled = true;
-            const fresh = begin(now);
-            written.replaceWith(fresh);
+            const fresh = begun(after);
             if (focused) fresh.querySelector("input, select, textarea")?.focus();
           },
         },
@@ -122,15 +154,15 @@ export class SettingsView {
       );
       return written;
     };
-    return make("details", {}, make("summary", {}, strings.settingsOf(form.fields.length)), begin(values));
+    return make("details", {}, make("summary", {}, strings.settingsOf(form.fields.length)), begin({ values, origins }));
   }
 
-  // The values as they are then, or nothing when it could not be.
-  async #save(skill, chosen, state, view) {
+  // The values as they are then, and their origins; or nothing when it could not be.
+  async #save(skill, chosen, state, view, reset = []) {
     try {
-      const { values } = await api.choose(this.#room, skill, chosen);
+      const now = await api.choose(this.#room, skill, chosen, reset);
       state.textContent = strings.settingsSaved;
-      return values;
+      return now;
     } catch (trouble) {
       const shown = view?.show(trouble.answer?.fields ?? {});
       state.textContent = shown && !trouble.answer.error ? "" : trouble.message;

@@ -134,6 +134,8 @@ export const strings = {
   skillOn: (name) => `“${name}” can be used`,
   saveSettings: "Save",
   settingsSaved: "Saved.",
+  origins: { here: "Set for this conversation only", community: "Set for all conversations" },
+  takeBack: { here: "Use what goes for all", community: "Use what is usual" },
 
   // Voice notes
   record: "Record a voice note",

@@ -1,0 +1,102 @@
+"""What moderators choose: what there is to set in a channel, what is set there, and where that comes from."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import replace
+from typing import Any
+
+import structlog
+
+from bot.adapter import Origin
+from bot.asking import settings_key
+from bot.commands import Command, commands_of
+from bot.forms import Form, FormField, form_of
+from bot.messages import Channel, Person
+from bot.models import Models, Role
+from bot.policy import LIMITS, Lowered, Permitted, choice_of, permitted, settings_of
+from bot.skill import Skill
+from storage import Store
+
+__all__ = ["Choosing"]
+
+log = structlog.get_logger(__name__)
+
+USUAL = "usual"  # in a form, the model that answers where none was chosen
+_MODELS: dict[str, Role] = {
+    "chat_model": "chat",
+    "image_model": "image",
+    "speech_model": "speech",
+    "voice_model": "voice",
+}
+
+
+class Choosing:
+    """The part of the `Host` that moderators use."""
+
+    def __init__(self, store: Store, skills: Mapping[str, Skill[Any, Any]], models: Models) -> None:
+        self._store = store
+        self._skills = skills
+        self._models = models
+        general = tuple(field for field in form_of(Permitted).fields if field.name != "enabled")
+        self._commands = tuple(
+            replace(command, settings=Form((*command.settings.fields, *general)))
+            for command in commands_of(skills.values())
+        )
+
+    def settable(self, channel: Channel) -> tuple[Command, ...]:
+        """What there is to set."""
+        fields = [self._offered(field) for field in form_of(Lowered).fields]
+        form = Form(tuple(field for field in fields if field is not None))
+        return (*self._commands, Command(LIMITS, "Limits and models here", Form(()), form, tool=False))
+
+    async def choices(self, channel: Channel) -> dict[str, dict[str, Any]]:
+        """What is set, as it is now."""
+        key = settings_key(channel)
+        found: dict[str, dict[str, Any]] = {}
+        for name, skill in self._skills.items():
+            chosen = await self._store.chosen(key, name)
+            found[name] = permitted(chosen).model_dump() | settings_of(skill, chosen).model_dump()
+        lowered = Lowered(**await self._store.chosen(key, LIMITS)).model_dump()
+        found[LIMITS] = lowered | {name: lowered[name] or USUAL for name in _MODELS}
+        return found
+
+    async def origins(self, channel: Channel) -> dict[str, dict[str, Origin]]:
+        """Where each of these comes from."""
+        platform, tenant, channel_id = settings_key(channel)
+        everywhere = await self._store.choices_at((platform, tenant, ""))
+        here = await self._store.choices_at((platform, tenant, channel_id)) if channel_id else {}
+
+        def origin(name: str, field: str) -> Origin:
+            if field in here.get(name, ()):
+                return "here"
+            return "community" if field in everywhere.get(name, ()) else "default"
+
+        choices = await self.choices(channel)
+        return {name: {field: origin(name, field) for field in values} for name, values in choices.items()}
+
+    async def configure(
+        self,
+        channel: Channel,
+        person: Person,
+        name: str,
+        chosen: Mapping[str, Any],
+        *,
+        everywhere: bool = False,
+        reset: Collection[str] = (),
+    ) -> None:
+        """Set what a moderator chose, here or in the whole community. Raises `UserError`."""
+        platform, tenant, here = settings_key(channel)
+        which = LIMITS if name == LIMITS else self._skills.get(name)
+        if which == LIMITS:
+            chosen = {field: "" if field in _MODELS and value == USUAL else value for field, value in chosen.items()}
+        checked = choice_of(person, which, chosen, self._models.allowed)
+        await self._store.change((platform, tenant, "" if everywhere else here), name, checked, reset)
+        log.info("settings changed", platform=channel.platform, skill=name, everywhere=everywhere)
+
+    def _offered(self, field: FormField) -> FormField | None:
+        """A field of the limits as it is offered: a model out of those that are allowed, where there are several."""
+        if field.name not in _MODELS:
+            return field
+        allowed = self._models.allowed(_MODELS[field.name])
+        if len(allowed) < 2:
+            return None
+        return replace(field, kind="choice", default=USUAL, choices=(USUAL, *allowed), most=None)

@@ -1,0 +1,115 @@
+"""What moderators choose: which skill works where, for whom, with which model, and how that is taken back."""
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+
+from bot import Button, Pieces, Skill, Turn, UserError
+from bot.adapter import Limits
+from bot.config import Config
+from bot.messages import Message, Person, Press
+from bot.models import Choice, Models
+from bot.policy import LIMITS
+from bot.testing import ScriptedModel
+from storage import Store
+from tests.room import Room
+
+ADA = Person("ada", "Ada")
+MO = Person("mo", "Mo", moderator=True)
+
+
+class Count(Skill):
+    """Count."""
+
+    name = "count"
+
+    async def reply(self, turn: Turn) -> Pieces:
+        yield "One."
+        yield Button("more", "Count on")
+
+    def offers(self, settings: object, answer: str, models: object) -> Button | None:
+        return Button("count", "Count")
+
+
+@pytest.fixture
+async def room(config: Config, store: Store) -> AsyncIterator[Room]:
+    room = Room(config, store, limits=Limits(pace=0.0, typing=60.0, buttons=5))
+    room.skills["count"] = Count()
+    async with room.again() as room:
+        yield room
+
+
+async def said(room: Room, text: str, person: Person) -> tuple[Message, str]:
+    message = replace(room.adapter.message(text), author=person)
+    await room.hear(message)
+    return message, room.adapter.answers_to(message)[-1].text
+
+
+def offered(room: Room, question: Message) -> list[str]:
+    return [button.label for button in room.adapter.answers_to(question)[-1].buttons]
+
+
+async def test_a_skill_for_moderators_is_theirs_by_word_by_button_by_offer_and_as_a_tool(room: Room) -> None:
+    model = room.model
+    assert isinstance(model, ScriptedModel)
+    question, answer = await said(room, "count", ADA)
+    assert answer == "One."
+    with pytest.raises(UserError, match="“who” can be everybody, moderators"):
+        await room.dispatch.configure(question.channel, MO, "count", {"who": "nobody"})
+    await room.dispatch.configure(question.channel, MO, "count", {"who": "moderators"})
+    refused = "“count” is for moderators only in this channel."
+    assert (await said(room, "count", ADA))[1] == refused
+    below = next(each.id for each in room.adapter.shown.values() if each.answers == question.id)
+    for person, expected in ((ADA, refused), (MO, "One.")):
+        press = Press(f"by {person.id}", question.channel, person, below, "more", datetime.now(UTC))
+        assert await room.dispatch.pressed(press) == ""
+        await room.dispatch.idle()
+        assert list(room.adapter.shown.values())[-1].reply.text == expected
+    asked, _ = await said(room, "Hello there.", ADA)
+    assert "count" not in model.tools
+    assert "Count" not in offered(room, asked)
+    asked, _ = await said(room, "Hello there.", MO)
+    assert "count" in model.tools
+    assert "Count" in offered(room, asked)
+    assert (await said(room, "count", MO))[1] == "One."
+
+
+async def test_what_was_set_here_is_taken_back_to_what_goes_for_all(room: Room) -> None:
+    channel = room.adapter.message("").channel
+
+    async def most() -> tuple[int, str]:
+        values, origins = await room.dispatch.choices(channel), await room.dispatch.origins(channel)
+        return values["draw"]["most"], origins["draw"]["most"]
+
+    assert (await most())[1] == "default"
+    await room.dispatch.configure(channel, MO, "draw", {"most": 3}, everywhere=True)
+    await room.dispatch.configure(channel, MO, "draw", {"most": 1, "enabled": False})
+    assert await most() == (1, "here")
+    with pytest.raises(UserError, match="Only a moderator"):
+        await room.dispatch.configure(channel, ADA, "draw", {}, reset=("most",))
+    await room.dispatch.configure(channel, MO, "draw", {}, reset=("most",))
+    assert await most() == (3, "community")
+    assert (await room.dispatch.origins(channel))["draw"]["enabled"] == "here", "the rest stays as it was set"
+    await room.dispatch.configure(channel, MO, "draw", {}, everywhere=True, reset=("most",))
+    assert (await most())[1] == "default"
+
+
+async def test_models_are_chosen_from_a_list_where_there_are_several(config: Config, store: Store) -> None:
+    usual, other = ScriptedModel("The usual."), ScriptedModel("The other.")
+    other.name = "other"
+    models = Models({"chat": [Choice(usual, "plain")]}, offered={"chat": [Choice(other, "wise")]})
+    async with Room(config, store, models=models) as room:
+        channel = room.adapter.message("").channel
+        limits = next(each for each in room.dispatch.settable(channel) if each.name == LIMITS)
+        fields = {field.name: field for field in limits.settings.fields}
+        assert fields["chat_model"].choices == ("usual", "scripted:plain", "other:wise")
+        assert "image_model" not in fields, "there is nothing to choose"
+        assert (await room.dispatch.choices(channel))[LIMITS]["chat_model"] == "usual"
+        await room.dispatch.configure(channel, MO, LIMITS, {"chat_model": "other:wise"}, everywhere=True)
+        assert (await room.ask("Who are you?")).text == "The other."
+        await room.dispatch.configure(channel, MO, LIMITS, {"chat_model": "usual"})
+        assert (await room.ask("And here?")).text == "The usual."
+        await room.dispatch.configure(channel, MO, LIMITS, {}, reset=("chat_model",))
+        assert (await room.ask("And now?")).text == "The other."
