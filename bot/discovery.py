@@ -76,9 +76,7 @@ def _checked(skill: object) -> Skill[Any, Any]:
         raise FormRefused(f"{type(skill).__name__} has no `reply`: write `async def reply(self, turn)` that yields.")
     taken = [field.name for field in form_of(skill.settings_type).fields if field.name in Permitted.model_fields]
     if taken:
-        raise FormRefused(
-            f"{skill.settings_type.__name__}.{taken[0]}: every skill has this; name it otherwise."
-        )
+        raise FormRefused(f"{skill.settings_type.__name__}.{taken[0]}: every skill has this; name it otherwise.")
     form_of(skill.request_type)
     return skill
 

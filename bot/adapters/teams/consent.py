@@ -21,6 +21,7 @@ from bot.adapters.teams.hosts import Hosts, parse
 from bot.adapters.teams.sending import PATIENCE, Sending, written
 from bot.adapters.teams.wire import Wire
 from bot.messages import Attachment
+from bot.translations import translate
 
 __all__ = ["Consents"]
 
@@ -31,6 +32,8 @@ _MOST = 32  # offers at once
 _LARGEST = 4 * 1024 * 1024  # one request takes no more
 _ONEDRIVE = (".sharepoint.com", ".sharepoint.us", ".sharepoint-mil.us", ".sharepoint.cn", ".1drv.com")
 _SLOW = aiohttp.ClientTimeout(total=60, sock_connect=5)
+_TOO_LARGE = "I made “{name}”, but it is too large for Teams ({size})."
+_UNSAVED = "“{name}” could not be saved in your OneDrive. Please ask me for it again."
 _TOO_LATE = "This offer is too old, or was taken up already. Ask me once more, and I will make the file again."
 
 
@@ -50,11 +53,12 @@ class Consents:
         self._hosts = hosts
         self._offers: OrderedDict[str, _Offer] = OrderedDict()
 
-    async def ask(self, address: Address, attachment: Attachment) -> str:
+    async def ask(self, address: Address, attachment: Attachment, locale: str = "") -> str:
         """Offer a file; the id of the message. Raises `Unsent`."""
         size = len(attachment.data)
         if size > _LARGEST:
-            sentence = f"I made “{attachment.name}”, but it is too large for Teams ({size / 1_000_000:.1f} MB)."
+            megabytes = f"{size / 1_000_000:.1f} MB"
+            sentence = translate(_TOO_LARGE, locale).format(name=attachment.name, size=megabytes)
             return await self._sending.send(address, written(sentence), patience=PATIENCE)
         offer = uuid.uuid4().hex
         self._offers[offer] = _Offer(address.conversation, attachment, time.monotonic() + _KEPT_SECONDS)
@@ -83,16 +87,18 @@ class Consents:
         del self._offers[str(name)]
         return offer.file if offer.until > time.monotonic() else None
 
-    async def hand_over(self, address: Address, file: Attachment | None, value: dict[str, Any], card: str) -> None:
+    async def hand_over(
+        self, address: Address, file: Attachment | None, value: dict[str, Any], card: str, locale: str = ""
+    ) -> None:
         """Write an accepted file where Teams says, and show where it is. It tells of its own failures."""
         info = value.get("uploadInfo")
         info = info if isinstance(info, dict) else {}
         try:
             if file is None:
-                await self._sending.send(address, written(_TOO_LATE), patience=PATIENCE)
+                await self._sending.send(address, written(translate(_TOO_LATE, locale)), patience=PATIENCE)
                 return
             if not await self._upload(str(info.get("uploadUrl") or ""), file.data):
-                sentence = f"“{file.name}” could not be saved in your OneDrive. Please ask me for it again."
+                sentence = translate(_UNSAVED, locale).format(name=file.name)
                 await self._sending.send(address, written(sentence), patience=PATIENCE)
                 return
             await self._sending.send(address, _info(file.name, info), patience=PATIENCE)

@@ -21,6 +21,7 @@ from bot.adapters.teams.sending import PATIENCE, PATIENCE_RUNNING, Sending, card
 from bot.markup import clean
 from bot.media import MediaError, fit_picture
 from bot.messages import Attachment, Channel, Reply
+from bot.translations import translate
 
 if TYPE_CHECKING:
     from bot.adapters.teams.cards import Json
@@ -33,6 +34,10 @@ log = structlog.get_logger(__name__)
 _SIDE, _LARGEST_PICTURE = 1024, 1_000_000  # the largest picture that Teams shows within a message
 _LONGEST_TEXT = 12_000  # bytes of a text file that is shown as text where a file cannot be given
 _UNWANTED = (400, 413, 415)
+_ELSEWHERE = (
+    "I made “{name}” ({size}), but Teams takes files from me only in a personal chat: ask me there, and I will hand it "
+    "over."
+)
 _BUTTONS = "buttons"
 _STOP = "stop"  # the same card while the answer is being written
 
@@ -56,6 +61,7 @@ class Files:
         *,
         simple: "Json | None" = None,
         fresh: bool = False,
+        locale: str = "",
     ) -> None:
         """Show what a reply has and was not shown before, and take away what is no longer in it.
 
@@ -72,7 +78,7 @@ class Files:
                     await below.drop(mark)
             for mark in [mark for mark in wanted if mark not in below.shown]:
                 try:
-                    await below.add(mark, self._file, channel, address, wanted[mark])
+                    await below.add(mark, self._file, channel, address, wanted[mark], locale)
                 except Unsent as error:
                     raise await self._sending.failure(error, channel, new=True) from None
             if not reply.running:
@@ -127,23 +133,23 @@ class Files:
             for each in list(below.shown):
                 await below.drop(each)
 
-    async def _file(self, channel: Channel, address: Address, attachment: Attachment) -> str:
+    async def _file(self, channel: Channel, address: Address, attachment: Attachment, locale: str) -> str:
         """Show a file, or offer it, or say why that cannot be; the id of the message."""
         try:
             if attachment.kind != "image":
-                return await self._offer(channel, address, attachment)
+                return await self._offer(channel, address, attachment, locale)
             picture = await fit_picture(attachment.data, side=_SIDE, max_bytes=_LARGEST_PICTURE)
             activity = _with_picture(attachment, picture.media_type, picture.data)
             return await self._sending.send(address, activity, patience=PATIENCE)
         except (MediaError, Refused) as error:
             if isinstance(error, Refused) and error.status not in _UNWANTED:
                 raise
-            return await self._offer(channel, address, attachment)
+            return await self._offer(channel, address, attachment, locale)
 
-    async def _offer(self, channel: Channel, address: Address, attachment: Attachment) -> str:
+    async def _offer(self, channel: Channel, address: Address, attachment: Attachment, locale: str) -> str:
         """Teams takes a file from a bot only into a person's own OneDrive, in their chat with it, when they agree."""
         if channel.kind == "direct":
-            return await self._consents.ask(address, attachment)
+            return await self._consents.ask(address, attachment, locale)
         if attachment.kind == "text" and len(attachment.data) <= _LONGEST_TEXT:
             text = clean(attachment.data.decode("utf-8", "replace")).replace("```", "'''")
             return await self._sending.send(
@@ -151,10 +157,7 @@ class Files:
             )
         log.info("file not shown in teams", media_type=attachment.media_type, size=len(attachment.data))
         size = f"{max(len(attachment.data), 1) / 1000:,.0f} kB"
-        sentence = (
-            f"I made “{attachment.name}” ({size}), but Teams takes files from me only in a personal chat: "
-            "ask me there, and I will hand it over."
-        )
+        sentence = translate(_ELSEWHERE, locale).format(name=attachment.name, size=size)
         return await self._sending.send(address, written(sentence), patience=PATIENCE)
 
 

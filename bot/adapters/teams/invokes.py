@@ -124,7 +124,8 @@ class Invokes:
     async def _consented(self, host: Host, activity: Activity, value: Json, address: Address) -> Json:
         file = self._consents.taken(activity.conversation.id, value)
         if value.get("action") == "accept":
-            self._start(self._consents.hand_over(address, file, value, str(activity.reply_to_id or "")))
+            card, locale = str(activity.reply_to_id or ""), person_of(activity).locale
+            self._start(self._consents.hand_over(address, file, value, card, locale))
         return {}
 
 

@@ -18,8 +18,8 @@ from bot.adapters.teams.entities import label
 from bot.adapters.teams.files import Files
 from bot.adapters.teams.markdown import shown, wide_tables
 from bot.adapters.teams.offered import Offered
+from bot.adapters.teams.pages import NEW_POST
 from bot.adapters.teams.sending import PATIENCE, PATIENCE_RUNNING, Sending, written
-from bot.adapters.teams.settings import NEW_POST
 from bot.adapters.teams.stops import Stops
 from bot.adapters.teams.streams import Ended, Streams
 from bot.messages import Channel, Reply
@@ -210,16 +210,16 @@ class Showing:
             if not reply.attachments:
                 return  # it comes at the end
         card = simple = None
+        locale = await self._offered.locale(channel, message_id) if reply.buttons or reply.attachments else ""
         if not reply.running:
             tables = _tables(reply.text)
-            locale = await self._offered.locale(channel, message_id) if reply.buttons else ""
             card = row(reply.buttons, message_id, locale, tables)
             simple = row(reply.buttons, message_id, locale) if tables else card
         fresh = (channel.id, message_id) in self._fresh
         if fresh and not reply.attachments and card is None:
             return
         self._fresh.pop((channel.id, message_id), None)
-        await self._files.show(channel, address, message_id, reply, card, simple=simple, fresh=fresh)
+        await self._files.show(channel, address, message_id, reply, card, simple=simple, fresh=fresh, locale=locale)
 
     async def _text(
         self, channel: Channel, address: Address, reply: Reply, *, message_id: str = "", answers: str = ""
