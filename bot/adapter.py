@@ -189,6 +189,9 @@ class Adapter(ABC):
         """How the connection is, in numbers with a unit in their name: `heartbeat_seconds_ago`, `latency_seconds` …"""
         return {}
 
+    def reload(self, config: "Config") -> None:  # noqa: B027 - most of it takes a restart
+        """Take over what can be of a configuration that was read anew, while it runs."""
+
     @abstractmethod
     def limits(self, channel: Channel) -> Limits:
         """What may be posted in this channel."""

@@ -18,6 +18,8 @@ from bot.limits import Limited
 from bot.metrics import LAG, RUNNING, WAITING
 from bot.models import Models
 from bot.models.find import find_models
+from bot.models.quirks import Lessons
+from bot.modelsettings import ModelSettings
 from bot.server import Server
 from bot.version import __version__
 from bot.watchdog import Watchdog
@@ -27,7 +29,8 @@ __all__ = ["Parley", "Refused"]
 
 log = structlog.get_logger(__name__)
 
-RELOADED = (*Limited.model_fields, "log_level", "drain")
+RELOADED = (*Limited.model_fields, *ModelSettings.model_fields, "log_level", "drain", "web_token")
+LESSONS = ("models", "lessons")  # where what was learned of models is kept
 SETTLED_SECONDS = 30  # after the start, until the first look for what is too old
 RESTART_SECONDS = (1, 5, 15, 60, 300)  # before a platform that was lost is joined again
 
@@ -47,6 +50,7 @@ class Parley:
         skills: list[Found],
         adapters: list[Adapter],
         off: dict[str, str],
+        lessons: Lessons,
     ) -> None:
         self.config = config
         self.store = store
@@ -54,6 +58,9 @@ class Parley:
         self.skills = skills
         self.adapters = adapters
         self.off = off
+        self._lessons = lessons
+        self._reloading = asyncio.Lock()
+        self._closing: set[asyncio.Task[None]] = set()  # models that were used before, and are still answering
         token = config.web_token.get_secret_value() if config.web_token else ""
         usable = {found.name: found.skill for found in skills if found.skill is not None}
         by_name = {adapter.name: adapter for adapter in adapters}
@@ -76,12 +83,13 @@ class Parley:
         """
         store = await open_store(config.database)
         try:
-            models, skills = await asyncio.gather(find_models(config), asyncio.to_thread(find_skills))
+            lessons = Lessons((await store.noted(*LESSONS) or {}).get("kept"))
+            models, skills = await asyncio.gather(find_models(config, lessons=lessons), asyncio.to_thread(find_skills))
             adapters, off = await asyncio.to_thread(_switched_on, config, store, only)
         except BaseException:
             await store.close()
             raise
-        return cls(config, store, models, skills, adapters, off)
+        return cls(config, store, models, skills, adapters, off, lessons)
 
     def report(self) -> list[tuple[str, bool, str]]:
         """What was found: (what, whether it is on, a plain sentence), for platforms, models and skills."""
@@ -135,6 +143,7 @@ class Parley:
             ready()
             tasks.append(asyncio.create_task(self._warm(), name="warming"))
             tasks.append(asyncio.create_task(self._purge(), name="purging"))
+            tasks.append(asyncio.create_task(self._keep_lessons(), name="keeping lessons"))
             tasks.append(asyncio.create_task(self.health.watch(), name="watching"))
             await self._stopping.wait()
         finally:
@@ -183,13 +192,42 @@ class Parley:
             await asyncio.sleep(RESTART_SECONDS[min(attempt, len(RESTART_SECONDS) - 1)])
             attempt += 1
 
-    def reload(self, config: Config) -> list[str]:
-        """Take over what can be while it runs; the names of changed settings that take a restart."""
-        changed = [name for name in Config.model_fields if getattr(config, name) != getattr(self.config, name)]
-        self.conversation.allowance.quotas = config.quotas
-        self.dispatch.share(config.community_turns_at_once)
-        self.config = self.config.model_copy(update={name: getattr(config, name) for name in RELOADED})
-        return [str(Config.model_fields[name].validation_alias) for name in changed if name not in RELOADED]
+    async def reload(self, config: Config) -> list[str]:
+        """Take over what can be while it runs; the names of changed settings that take a restart.
+
+        Models are asked in the new way from the next request on; answers that have begun are finished in the old one.
+        """
+        async with self._reloading:
+            changed = [name for name in Config.model_fields if getattr(config, name) != getattr(self.config, name)]
+            if config.prices or not ModelSettings.model_fields.keys().isdisjoint(changed):  # prices may be in a file
+                before = self.models.replace(await find_models(config, lessons=self._lessons))
+                closing = asyncio.create_task(self._close_later(before), name="closing models")
+                self._closing.add(closing)
+                closing.add_done_callback(self._closing.discard)
+                await self._warm()
+            self.conversation.remember(config.context_tokens)
+            self.conversation.allowance.quotas = config.quotas
+            self.dispatch.share(config.community_turns_at_once)
+            self.server.token = config.web_token.get_secret_value() if config.web_token else ""
+            for adapter in self.adapters:
+                adapter.reload(config)
+            self.config = self.config.model_copy(update={name: getattr(config, name) for name in RELOADED})
+            return [str(Config.model_fields[name].validation_alias) for name in changed if name not in RELOADED]
+
+    async def _close_later(self, models: Models) -> None:
+        """Close models that are not used any more, once what they are answering has ended."""
+        await self.dispatch.passed()
+        await models.close()
+
+    async def _keep_lessons(self) -> None:
+        """Write down what has been learned of models."""
+        while True:
+            await self._lessons.changed.wait()
+            self._lessons.changed.clear()
+            try:
+                await self.store.note(*LESSONS, {"kept": self._lessons.kept()})
+            except Exception:
+                log.exception("what was learned of models could not be kept; it will be learned again")
 
     def stop(self) -> None:
         """Ask `run` to end: nothing new is begun, and what is running is finished or marked within 20 seconds."""
@@ -197,6 +235,9 @@ class Parley:
 
     async def close(self) -> None:
         """Close everything that `open` opened."""
+        for closing in self._closing:
+            closing.cancel()
+        await asyncio.gather(*self._closing, return_exceptions=True)
         await self.models.close()
         await self.store.close()
 

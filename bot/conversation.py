@@ -77,6 +77,10 @@ class Conversation:
         self.allowance = Allowance(store, quotas)
         self.choosing = Choosing(store, skills, models)
 
+    def remember(self, tokens: int) -> None:
+        """Show models so much of a conversation from now on."""
+        self._memory.resize(tokens)
+
     def cut_off(self, skill: str) -> None:
         """Switch a skill off until the next start: it kept everybody else waiting."""
         self._asking.cut_off.add(skill)

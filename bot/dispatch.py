@@ -327,6 +327,11 @@ class Dispatch(People):
             self._resume(heard)
         return len(undone)
 
+    async def passed(self) -> None:
+        """Wait until everything that is running now has ended."""
+        if running := set(self._tasks):
+            await asyncio.wait(running)
+
     async def idle(self) -> None:
         """Wait until nothing is running and nothing waits for its turn."""
         while self._tasks:

@@ -59,12 +59,16 @@ class Memory:
 
     def __init__(self, store: Store, tokens: int = TOKENS) -> None:
         self._store = store
-        self._bytes = tokens * 4
-        self.document_characters = min(MOST_CHARACTERS, tokens * 3)  # of files that come with one question
+        self.resize(tokens)
         self._first: OrderedDict[tuple[str, str, str], Line] = OrderedDict()  # where a cut has been made
         self._made: OrderedDict[tuple[str, str, str], dict[int, tuple[Line, Said]]] = OrderedDict()
         self._busy: set[tuple[str, str, str]] = set()
         self._places = asyncio.Semaphore(2)
+
+    def resize(self, tokens: int) -> None:
+        """Show so many tokens of a conversation, and so much of the files that come with one question."""
+        self._bytes = tokens * 4
+        self.document_characters = min(MOST_CHARACTERS, tokens * 3)
 
     async def before(self, message: Message) -> Remembered:
         """What was said before this message, which may have been answered once already."""

@@ -32,17 +32,21 @@ async def serve(config: "Config") -> None:
         reloading = asyncio.Event()  # a signal that comes before there is anything to reload counts later
         stopping.on_hangup(reloading.set)
         parley = await Parley.open(config)
+        later = set[asyncio.Task[None]]()
         try:
             stopping.then(parley.stop)
-            stopping.on_hangup(lambda: reload(parley))
+            stopping.on_hangup(lambda: later.add(asyncio.create_task(reload(parley), name="reloading")))
             if reloading.is_set():
-                reload(parley)
+                await reload(parley)
             await parley.run(lambda: show_report(parley.report()))
         finally:
+            for each in later:
+                each.cancel()
+            await asyncio.gather(*later, return_exceptions=True)
             await parley.close()
 
 
-def reload(parley: "Parley") -> None:
+async def reload(parley: "Parley") -> None:
     """Read the configuration anew and take over what can be. A wrong one is told of and changes nothing."""
     from bot.config import ConfigError, load_config
 
@@ -51,8 +55,13 @@ def reload(parley: "Parley") -> None:
     except ConfigError as error:
         _log.error("the configuration is wrong; the one of before stays", mistakes=str(error).splitlines())
         return
-    log.configure(config.log_level, secrets=log.secrets_of(config))
-    left = parley.reload(config)
+    before = log.secrets_of(parley.config)  # the old secrets are none to be shown either
+    log.configure(config.log_level, secrets=[*before, *log.secrets_of(config)])
+    try:
+        left = await parley.reload(config)
+    except Exception:  # noqa: BLE001 - whatever it is, what runs goes on running
+        _log.exception("the configuration could not be taken over; the one of before stays")
+        return
     _log.info("the configuration was read anew", takes_a_restart=left)
 
 

@@ -29,7 +29,7 @@ class Server:
     def __init__(self, host: str, port: int, health: Health, token: str = "") -> None:
         self._host = host
         self._health = health
-        self._token = token
+        self.token = token
         self._runner: web.AppRunner | None = None
         self.port = port
 
@@ -78,7 +78,7 @@ class Server:
 
     def _may_see(self, request: web.Request) -> bool:
         given = request.headers.get("Authorization", "").removeprefix("Bearer ").encode()
-        if self._token and hmac.compare_digest(given, self._token.encode()):
+        if self.token and hmac.compare_digest(given, self.token.encode()):
             return True
         return _is_here(request.remote) and _is_here(request.url.host)
 

@@ -1,13 +1,17 @@
-"""The real command line in a process of its own: `async with command("run") as parley`."""
+"""The real command line in a process of its own: `async with command("run") as parley`.
+
+It is forked with everything imported (`tests/forks.py`); with `fresh=True` it is started as an operator starts it.
+"""
 
 import asyncio
 import os
 import signal
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+
+from tests import forks
 
 __all__ = ["Ended", "Started", "command", "environment", "run"]
 
@@ -30,16 +34,16 @@ def environment(folder: Path, **given: str) -> dict[str, str]:
     return kept | ours | given
 
 
-async def run(folder: Path, *words: str, says: str = "", **given: str) -> Ended:
+async def run(folder: Path, *words: str, says: str = "", fresh: bool = False, **given: str) -> Ended:
     """Run a command to its end, with `says` on its standard input."""
-    async with command(folder, *words, **given) as started:
+    async with command(folder, *words, fresh=fresh, **given) as started:
         return await started.end(says)
 
 
 class Started:
     """A command that runs."""
 
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
+    def __init__(self, process: forks.Forked) -> None:
         self.process = process
         self.lines: list[str] = []
 
@@ -64,21 +68,10 @@ class Started:
 
 
 @asynccontextmanager
-async def command(folder: Path, *words: str, **given: str) -> AsyncIterator[Started]:
+async def command(folder: Path, *words: str, fresh: bool = False, **given: str) -> AsyncIterator[Started]:
     """Start `parley` with these words; it does not outlive the block."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "bot",
-        *words,
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-        env=environment(folder, **given),
-    )
+    forked = await forks.start("bot", *words, env=environment(folder, **given), fresh=fresh or "PYTHONPATH" in given)
     try:
-        yield Started(process)
+        yield Started(forked)
     finally:
-        if process.returncode is None:
-            process.kill()
-            await process.communicate()
+        await forked.close()

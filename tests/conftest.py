@@ -10,6 +10,7 @@ import pytest_asyncio
 
 from bot.config import Config, load_config
 from storage import Store, open_store
+from tests.prepared import prepared
 from tests.room import Room
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ async def browser() -> "AsyncIterator[Browser]":
 
 @pytest.fixture
 def config(tmp_path: Path) -> Config:
-    return load_config(folder=tmp_path / "parley", port=0)
+    return load_config(folder=prepared(tmp_path / "parley"), port=0)
 
 
 @pytest.fixture

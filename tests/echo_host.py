@@ -15,6 +15,7 @@ from bot.commands import Command
 from bot.config import Config, load_config
 from bot.messages import Attachment, Button, Channel, Message, Person, Press, Reply
 from storage import Store, open_store
+from tests.prepared import prepared
 
 __all__ = ["STATUS", "Answering", "EchoHost", "PageServer", "serving"]
 
@@ -166,6 +167,8 @@ class PageServer:
         return self.address.partition("token=")[2]
 
     async def start(self, port: int = 0, *, listening: bool = True) -> None:
+        if not self.config.folder.exists():
+            prepared(self.config.folder)
         self.store = await open_store(self.config.database)
         self.adapter = Web(self.config, self.store)
         application = web.Application(client_max_size=128 * 1024 * 1024)

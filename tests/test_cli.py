@@ -36,7 +36,7 @@ async def address(parley: Started) -> str:
 
 
 async def test_the_version_can_be_asked_for(folder: Path) -> None:
-    assert (await run(folder, "--version")).out == f"parley {__version__}\n"
+    assert (await run(folder, "--version", fresh=True)).out == f"parley {__version__}\n"
 
 
 async def test_help_names_every_command_and_loads_nothing_heavy(folder: Path) -> None:
@@ -64,7 +64,7 @@ async def test_a_wrong_command_line_ends_with_64(folder: Path, words: list[str])
 
 
 async def test_with_nothing_set_up_it_prints_one_address_and_the_page_is_there(folder: Path) -> None:
-    async with command(folder, "run") as parley:
+    async with command(folder, "run", fresh=True) as parley:
         page = await address(parley)
         async with aiohttp.ClientSession() as visitor, visitor.get(page) as answer:
             assert answer.status == 200
@@ -267,7 +267,7 @@ def install(where: Path, name: str, code: str) -> str:
 
 
 async def test_skills_are_listed_with_what_they_do_and_where_they_come_from(folder: Path) -> None:
-    ended = await run(folder, "skills")
+    ended = await run(folder, "skills", fresh=True)
     assert ended.code == 0
     assert re.search(r"^draw  Draw a picture.*\(from parleybot\)$", ended.out, re.MULTILINE)
     assert "    size: The shape of the picture" in ended.out

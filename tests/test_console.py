@@ -5,7 +5,6 @@ import os
 import pty
 import re
 import signal
-import sys
 import termios
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -17,13 +16,15 @@ from PIL import Image
 from bot.adapters.console.files import find_files, keep, named_files
 from bot.errors import UserError
 from bot.messages import Attachment
+from tests import forks
 from tests.commands import DEADLINE, environment, run
 from tests.fakes.openai import FakeOpenAI, faults
+from tests.prepared import prepared
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    return tmp_path / "data"
+    return prepared(tmp_path / "data")
 
 
 @pytest.fixture
@@ -45,8 +46,8 @@ def picture(path: Path) -> Path:
 # Through a pipe
 
 
-async def test_one_line_is_answered_as_plain_text_and_that_is_all(folder: Path) -> None:
-    ended = await run(folder, "try", says="hi\n")
+async def test_one_line_is_answered_as_plain_text_and_that_is_all(tmp_path: Path) -> None:
+    ended = await run(tmp_path / "data", "try", says="hi\n", fresh=True)
     assert ended.code == 0
     assert "You said “hi”" in ended.out
     assert "Practice model" in ended.out
@@ -147,7 +148,7 @@ async def test_nothing_a_model_says_can_command_the_terminal(folder: Path, opena
 class Terminal:
     """A terminal with `parley try` in it. `screen` is everything that was written to it so far."""
 
-    def __init__(self, process: asyncio.subprocess.Process, master: int) -> None:
+    def __init__(self, process: forks.Forked, master: int) -> None:
         self.process = process
         self.screen = ""
         self._master = master
@@ -181,33 +182,18 @@ class Terminal:
 async def terminal(folder: Path, **given: str) -> AsyncIterator[Terminal]:
     master, slave = pty.openpty()
     modes = termios.tcgetattr(slave)
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "bot", "try"),
-        stdin=slave,
-        stdout=slave,
-        stderr=slave,
-        env=environment(folder, TERM="xterm", COLUMNS="80", LINES="24", **given),
-        start_new_session=True,
-        preexec_fn=lambda: _control(slave),
+    process = await forks.start(
+        "bot", "try", env=environment(folder, TERM="xterm", COLUMNS="80", LINES="24", **given), terminal=slave
     )
     shown = Terminal(process, master)
     try:
         yield shown
         assert termios.tcgetattr(slave) == modes, "the terminal was not left as it was found"
     finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
+        await process.close()
         asyncio.get_running_loop().remove_reader(master)
         os.close(master)
         os.close(slave)
-
-
-def _control(slave: int) -> None:
-    """Make the terminal the one whose Ctrl-C reaches the process."""
-    import fcntl
-
-    fcntl.ioctl(slave, termios.TIOCSCTTY, 0)
 
 
 CTRL_C, CTRL_D = "\x03", "\x04"

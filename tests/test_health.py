@@ -2,9 +2,7 @@
 
 import asyncio
 import json
-import os
 import signal
-import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +17,7 @@ from bot.health import Health, Resources
 from bot.models import Usage
 from bot.testing import FakeAdapter, ScriptedModel, models_of
 from storage import Store
+from tests.commands import DEADLINE, command
 from tests.fakes.openai import FakeOpenAI
 from tests.room import Room
 
@@ -146,38 +145,25 @@ async def test_memory_sounds_an_alarm_first_and_then_nothing_new_is_taken_on(
 
 async def test_a_hangup_reads_the_configuration_anew_and_a_wrong_one_changes_nothing(tmp_path: Path) -> None:
     (tmp_path / ".env").write_text("PARLEY_TURNS_PER_MINUTE=10\n")
-    environment = {
-        "PATH": os.environ["PATH"],
-        "PYTHONPATH": str(Path(__file__).parent.parent),
-        "PARLEY_DATA": str(tmp_path / "parley"),
-        "PARLEY_PROBE": "0",
-        "PORT": "0",
-    }
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "bot", "run", env=environment, cwd=tmp_path, stdout=-1, stderr=-1
-    )
-    assert process.stderr is not None
+    async with command(tmp_path / "parley", "run") as parley:
 
-    async def said(what: str) -> dict[str, Any]:
-        assert process.stderr is not None
-        async with asyncio.timeout(30):
-            async for line in process.stderr:
-                entry: dict[str, Any] = json.loads(line)
-                if entry["event"].startswith(what):
-                    return entry
-        raise AssertionError(f"it never said {what}")
+        async def said(what: str) -> dict[str, Any]:
+            assert parley.process.stderr is not None
+            async with asyncio.timeout(DEADLINE):
+                async for line in parley.process.stderr:
+                    entry: dict[str, Any] = json.loads(line)
+                    if entry["event"].startswith(what):
+                        return entry
+            raise AssertionError(f"it never said {what}")
 
-    try:
         await said("ready")
         (tmp_path / ".env").write_text("PARLEY_TURNS_PER_MINUTE=none\nPARLEY_KEEP_DAYS=0\n")
-        process.send_signal(signal.SIGHUP)
+        parley.process.send_signal(signal.SIGHUP)
         wrong = await said("the configuration is wrong")
         assert len(wrong["mistakes"]) == 2
-        (tmp_path / ".env").write_text("PARLEY_TURNS_PER_MINUTE=3\nPARLEY_TEAMS_TENANTS=elsewhere\n")
-        process.send_signal(signal.SIGHUP)
+        (tmp_path / ".env").write_text(
+            "PARLEY_TURNS_PER_MINUTE=3\nPARLEY_TEAMS_TENANTS=elsewhere\nPARLEY_CHAT_MODEL=other\n"
+        )
+        parley.process.send_signal(signal.SIGHUP)
         assert (await said("the configuration was read anew"))["takes_a_restart"] == ["PARLEY_TEAMS_TENANTS"]
-    finally:
-        process.terminate()
-        assert process.stdout is not None
-        await process.communicate()
-    assert process.returncode == 0
+        assert (await parley.end(by=signal.SIGTERM)).code == 0

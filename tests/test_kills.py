@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import os
 import signal
-import sys
 import time
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable
@@ -14,6 +13,7 @@ import pytest
 
 from bot.config import Config
 from bot.conversation import INTERRUPTED
+from tests import forks
 from tests.fakes.discord import FakeDiscord, Post
 from tests.fakes.openai import FakeOpenAI
 from tests.fakes.teams import FakeTeams
@@ -36,25 +36,19 @@ class Process:
     def __init__(self, environment: dict[str, str], folder: Path) -> None:
         self._environment = {
             "PATH": os.environ["PATH"],
-            "PYTHONPATH": str(Path(__file__).parent.parent),
             "PARLEY_DATA": str(folder),
             "PARLEY_PROBE": "0",
             **environment,
         }
-        self._process: asyncio.subprocess.Process | None = None
+        self._process: forks.Forked | None = None
         self.address = ""
 
-    async def start(self, step: str = "") -> None:
+    async def start(self, step: str = "", *, fresh: bool = False) -> None:
         """Start it, to die at `step`, and wait until it says that it is ready."""
-        module = ["tests.killpoint", step] if step else ["bot"]
-        self._process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            *module,
-            "run",
-            env=self._environment,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.DEVNULL,
+        await self.close()
+        module, words = ("tests.killpoint", [step, "run"]) if step else ("bot", ["run"])
+        self._process = await forks.start(
+            module, *words, env=self._environment, piped=(False, True, False), fresh=fresh
         )
         assert self._process.stdout is not None
         async with asyncio.timeout(DEADLINE):
@@ -78,9 +72,8 @@ class Process:
                 assert await self._process.wait() == 0
 
     async def close(self) -> None:
-        if self._process is not None and self._process.returncode is None:
-            self._process.kill()
-            await self._process.wait()
+        if self._process is not None:
+            await self._process.close()
 
 
 class Place(ABC):
@@ -198,7 +191,7 @@ async def test_an_operator_who_stops_it_leaves_no_answer_hanging(
     models = {"OPENAI_BASE_URL": openai.url, "OPENAI_API_KEY": openai.key}
     process = Process({**environment, **models, "PARLEY_DRAIN_SECONDS": "1"}, config.folder)
     try:
-        await process.start()
+        await process.start(fresh=True)
         await there.arrived(process)
         await there.ask()
         await there.until(lambda: any("Lisbon" in text for text in there.seen()))

@@ -231,3 +231,38 @@ def _stream(*deltas: dict[str, Any]) -> faults.Fault:
     chunks.append({"choices": [{"delta": {}, "finish_reason": "tool_calls"}]})
     body = b"".join(b"data: " + json.dumps(chunk).encode() + b"\n\n" for chunk in chunks)
     return faults.raw(body + b"data: [DONE]\n\n", "text/event-stream")
+
+
+@pytest.mark.parametrize(
+    ("before", "kept"),
+    [
+        (2, ["system", "user 2", "user", "assistant calls", "tool", "tool", "assistant calls", "tool"]),
+        (0, ["system", "user", "assistant calls", "tool"]),
+    ],
+)
+async def test_a_conversation_that_is_too_long_loses_no_call_without_its_result(
+    openai: FakeOpenAI, turn: Turn, before: int, kept: list[str]
+) -> None:
+    """Servers refuse the one without the other."""
+    earlier = [Prompt("user", f"user {number + 1}") for number in range(before)]
+    calls = ToolCall("a", "roll"), ToolCall("b", "roll"), ToolCall("c", "roll")
+    asked = [
+        Prompt("system", "Be brief."),
+        *earlier,
+        Prompt("user", "roll three dice"),
+        Prompt("assistant", "", calls=calls[:2]),
+        Prompt("tool", "4", call="a"),
+        Prompt("tool", "5", call="b"),
+        Prompt("assistant", "", calls=calls[2:]),
+        Prompt("tool", "6", call="c"),
+    ]
+    openai.fail_with(faults.status(400, "Too much", code="context_length_exceeded"))
+    openai.reply_with("Fifteen.")
+    assert (await turn.converse(*asked, tools=[ROLL]))[0] == "Fifteen."
+
+    def shown(message: dict[str, Any]) -> str:
+        if message["content"] in ("user 1", "user 2"):
+            return str(message["content"])
+        return f"{message['role']} calls" if message.get("tool_calls") else str(message["role"])
+
+    assert [shown(each) for each in openai.of()[-1].messages] == kept

@@ -14,6 +14,7 @@ from bot.budget import Quotas
 from bot.config import load_config
 from bot.messages import Message, Press
 from storage import open_store
+from tests.prepared import prepared
 from tests.room import Room, Stepwise
 
 
@@ -47,7 +48,7 @@ def histories(draw: st.DrawFn) -> list[Event]:
 async def replay(events: list[Event]) -> list[str]:
     """What people are remembered to have said, after these events."""
     with tempfile.TemporaryDirectory() as folder:
-        config = load_config(folder=Path(folder), probe=False)
+        config = load_config(folder=prepared(Path(folder)), probe=False)
         store = await open_store(config.database)
         async with Room(config, store) as room:
             messages: dict[int, Message] = {}
@@ -101,7 +102,7 @@ async def replay_busy(events: list[Event]) -> tuple[list[str], list[str], int]:
     answered is answered again. Then the number of questions that nobody has dealt with.
     """
     with tempfile.TemporaryDirectory() as folder:
-        config = load_config(folder=Path(folder), probe=False)
+        config = load_config(folder=prepared(Path(folder)), probe=False)
         store = await open_store(config.database)
         model = Stepwise("fine")
         limits = Limits(pace=0.0, typing=60.0, buttons=5)

@@ -2,10 +2,7 @@
 
 import asyncio
 import json
-import os
 import sqlite3
-import subprocess
-import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -15,6 +12,7 @@ from sqlalchemy import Connection, text
 from bot.config import Config
 from bot.messages import Person
 from storage import Bill, Kept, Line, Store, purge
+from tests.commands import run
 from tests.room import Room, Stepwise
 
 HERE = ("fake", "guild", "general")
@@ -190,22 +188,15 @@ async def test_a_community_that_was_left_is_forgotten_unless_the_bot_came_back(r
 async def test_an_operator_can_export_and_forget_a_person(room: Room, store: Store, config: Config) -> None:
     await room.ask("My name is Ada Lovelace.")
     await store.close()
-    environment = {**os.environ, "PARLEY_DATA": str(config.folder), "PYTHONPATH": str(Path(__file__).parent.parent)}
 
-    def parley(*words: str) -> str:
-        done = subprocess.run(
-            [sys.executable, "-m", "bot", *words],
-            env=environment,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=True,
-        )
-        return done.stdout
+    async def parley(*words: str) -> str:
+        ended = await run(config.folder, *words)
+        assert ended.code == 0, ended.err
+        return ended.out
 
-    assert "Ada Lovelace" in parley("export", "fake", "ada")
-    assert parley("forget", "fake", "ada").startswith("Forgotten: 2 lines of conversation")
-    assert json.loads(parley("export", "fake", "ada"))["said"] == []
+    assert "Ada Lovelace" in await parley("export", "fake", "ada")
+    assert (await parley("forget", "fake", "ada")).startswith("Forgotten: 2 lines of conversation")
+    assert json.loads(await parley("export", "fake", "ada"))["said"] == []
     with sqlite3.connect(store.database.path) as connection:
         assert connection.execute("SELECT count(*) FROM lines").fetchone() == (0,)
     connection.close()

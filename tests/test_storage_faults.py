@@ -143,6 +143,7 @@ def at_version(path: Path, version: str) -> None:
     config.set_main_option("script_location", str(Path(__file__).parent.parent / "storage" / "migrations"))
     config.attributes["path"] = path
     path.parent.mkdir(parents=True, exist_ok=True)
+    path.unlink(missing_ok=True)
     command.upgrade(config, version)
     with contextlib.closing(sqlite3.connect(path)) as connection:
         connection.execute("PRAGMA journal_mode = WAL")

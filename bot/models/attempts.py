@@ -60,7 +60,19 @@ class Attempts:
 
 
 def shorter(prompts: Sequence[Prompt]) -> Sequence[Prompt]:
-    """Without the older half of the conversation; the instructions and the question stay."""
-    talk = [index for index, prompt in enumerate(prompts) if prompt.role != "system"][:-1]
-    dropped = set(talk[: -(-len(talk) // 2)])
+    """Without the older half of the conversation; the instructions and the question stay.
+
+    Where there is nothing before the question, the older half of what tools said to it goes. What a tool was asked and
+    what came of it go together: servers refuse the one without the other.
+    """
+    pieces: list[list[int]] = []
+    question = 0  # the piece that holds it
+    for index, prompt in enumerate(prompts):
+        if prompt.role == "tool" and pieces:
+            pieces[-1].append(index)
+        elif prompt.role != "system":
+            question = len(pieces) if prompt.role == "user" else question
+            pieces.append([index])
+    droppable = pieces[:question] or pieces[question + 1 : -1]
+    dropped = {index for piece in droppable[: -(-len(droppable) // 2)] for index in piece}
     return [prompt for index, prompt in enumerate(prompts) if index not in dropped]

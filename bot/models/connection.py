@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 from bot.models.profiles import Profile, is_loopback
+from bot.models.quirks import Lessons
 
 if TYPE_CHECKING:
     from aiohttp import ClientResponse, ClientSession
@@ -23,9 +24,13 @@ _AT_ONCE = 256 * 1024  # bytes
 
 
 class Connection:
-    """Made once per process: its connections and its TLS set-up are what is dear about a client."""
+    """Made once per process: its connections and its TLS set-up are what is dear about a client.
 
-    def __init__(self) -> None:
+    `lessons` is what has been learned of the models at its other end.
+    """
+
+    def __init__(self, lessons: Lessons | None = None) -> None:
+        self.lessons = lessons or Lessons()
         self._http: DefaultAioHttpClient | None = None
         self._session: ClientSession | None = None
         self._opening = asyncio.Lock()

@@ -15,6 +15,7 @@ from bot.models.practice import Practice
 from bot.models.prices import Prices, read_prices
 from bot.models.profiles import LOCAL_PORTS, PROFILES
 from bot.models.provider import Provider, Role
+from bot.models.quirks import Lessons
 from bot.models.roles import Choice, Models
 from bot.models.servers import NEEDED, local_server, named_servers
 
@@ -39,12 +40,15 @@ _DOES: Mapping[Role, str] = {
 }
 
 
-async def find_models(config: "Config", *, ports: Mapping[int, str] = LOCAL_PORTS) -> Models:
+async def find_models(
+    config: "Config", *, ports: Mapping[int, str] = LOCAL_PORTS, lessons: Lessons | None = None
+) -> Models:
     """The models of this installation. Never fails because a server is down: that shows when it is asked.
 
-    `ports` are where to look for a server on this machine, with the name of the profile each is taken for.
+    `ports` are where to look for a server on this machine, with the name of the profile each is taken for. `lessons`
+    are what was learned of models before.
     """
-    connection, prices = Connection(), Prices(read_prices(config.prices))
+    connection, prices = Connection(lessons), Prices(read_prices(config.prices))
     servers = named_servers(config, connection, prices)
     if not servers and config.probe:
         servers = await _probe(ports, connection, prices)

@@ -1,15 +1,21 @@
 """What one model of one server has been found not to take, learned from its refusals and then remembered."""
 
+import asyncio
+import contextlib
 import re
+import time
 from dataclasses import dataclass, field
 from typing import Any
 
 import structlog
+from pydantic import TypeAdapter, ValidationError
 
-__all__ = ["Quirks"]
+__all__ = ["Lessons", "Quirks"]
 
 log = structlog.get_logger(__name__)
 
+_REMEMBERED = 14 * 24 * 3600.0  # seconds
+_MOST_KEPT = 200
 _LIMITS = {"max_tokens": "max_completion_tokens", "max_completion_tokens": "max_tokens"}
 _MAY_DROP = (
     *_LIMITS,
@@ -58,6 +64,7 @@ class Quirks:
     merged: bool = False
     no_system: bool = False
     responses: bool | None = None
+    at: float = 0.0  # when something was learned last, in seconds since 1970
 
     def learn(self, path: str, body: dict[str, Any], param: str, text: str) -> bool:
         """Whether something can be changed about `body`, which `path` refused because of `param` or with `text`.
@@ -115,6 +122,41 @@ class Quirks:
     def _learned(self, what: str) -> bool:
         log.info("model quirk learned", what=what)
         return True
+
+
+_QUIRKS = TypeAdapter(Quirks)
+
+
+class Lessons:
+    """The quirks of every model of every server, kept over restarts for a while: servers are changed, too.
+
+    `changed` is set whenever there is something to write down.
+    """
+
+    def __init__(self, kept: Any = None) -> None:
+        self.changed = asyncio.Event()
+        self._quirks: dict[str, Quirks] = {}
+        for each in kept if isinstance(kept, list) else ():
+            with contextlib.suppress(ValidationError, TypeError, KeyError):
+                self._quirks[str(each["model"])] = _QUIRKS.validate_python(each["quirks"])
+
+    def of(self, server: str, model: str) -> Quirks:
+        """What is known of a model of the server at this address."""
+        name = f"{server} {model}"
+        known = self._quirks.get(name)
+        if known is None or (known.at and not 0 <= time.time() - known.at < _REMEMBERED):
+            known = self._quirks[name] = Quirks()
+        return known
+
+    def learned(self, quirks: Quirks) -> None:
+        """One of them has just changed."""
+        quirks.at = time.time()
+        self.changed.set()
+
+    def kept(self) -> list[dict[str, Any]]:
+        """All of them as JSON, the newest first."""
+        found = sorted((each for each in self._quirks.items() if each[1].at), key=lambda each: -each[1].at)
+        return [{"model": name, "quirks": _QUIRKS.dump_python(each, mode="json")} for name, each in found[:_MOST_KEPT]]
 
 
 def _names(text: str, key: str) -> bool:

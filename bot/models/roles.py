@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -41,7 +42,7 @@ class Choice:
 
 
 class Models:
-    """The models of this installation, built once per process.
+    """The models of this installation. There is one of these in a process; what it holds may be replaced.
 
     `roles` lists for each role what to ask, in this order. `off` says of a role that nobody serves why that is and
     which one thing to set. `offered` are further models that moderators may choose. `prices` are those that providers
@@ -163,6 +164,14 @@ class Models:
     async def warm(self) -> None:
         """Do now what would otherwise make the first question slow. What fails will be tried again at first need."""
         await asyncio.gather(self.know_prices(), *(provider.prepare() for provider in self.providers))
+
+    def replace(self, other: "Models") -> "Models":
+        """Use what `other` holds from the next request on. Returns what was used before, to be closed when the answers
+        that it is still giving are over.
+        """
+        before, tokens = copy(self), self.tokens
+        vars(self).update(vars(other), tokens=tokens)
+        return before
 
     async def close(self) -> None:
         for provider in self.providers:

@@ -52,7 +52,7 @@ class Wire:
         self._connection = connection
         self._client: AsyncOpenAI | None = None
         self._sender: Sender | None = None
-        self._quirks: dict[str, Quirks] = {}
+        self._lessons = connection.lessons
         self._alerted = float("-inf")
         parts = urlsplit(profile.base_url)
         self._host = f"{parts.hostname}:{parts.port}" if parts.port else str(parts.hostname)
@@ -100,6 +100,7 @@ class Wire:
                 and quirks.learn(path, asked, answer.param, answer.text)
             ):
                 lessons += 1
+                self._lessons.learned(quirks)
                 continue
             self._report(answer, model, path)
             pause = _PAUSES[min(tried, len(_PAUSES) - 1)] * random.uniform(0.75, 1.25)  # noqa: S311 - no secret
@@ -223,10 +224,9 @@ class Wire:
 
     def quirks(self, model: str) -> Quirks:
         """What is known of one model."""
-        return self._quirks.setdefault(model, Quirks())
+        return self._lessons.of(self.profile.base_url, model)
 
-    @staticmethod
-    def _leads_elsewhere(path: str, fault: Fault, quirks: Quirks) -> bool:
+    def _leads_elsewhere(self, path: str, fault: Fault, quirks: Quirks) -> bool:
         """Whether a chat is to be asked for at `/responses` from now on, or no longer."""
         if quirks.responses is not None:
             return False
@@ -236,6 +236,7 @@ class Wire:
             quirks.responses = False
         else:
             return False
+        self._lessons.learned(quirks)
         log.info("model quirk learned", what="responses", used=quirks.responses)
         return True
 

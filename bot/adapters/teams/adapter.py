@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Coroutine, Iterable, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -19,9 +19,11 @@ from bot.adapters.teams.graph import Graph, graph_root
 from bot.adapters.teams.hosts import Hosts, is_loopback, parse
 from bot.adapters.teams.keys import Keys
 from bot.adapters.teams.wire import Wire
-from bot.messages import Attachment, Channel, Person, Reply
+from bot.messages import Attachment, Channel, Person, Reply, Said
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from bot.commands import Command
     from bot.config import Config
     from storage import Store
@@ -69,6 +71,7 @@ class Teams(Adapter):
         from bot.adapters.teams.menus import Menus
         from bot.adapters.teams.offered import Offered
         from bot.adapters.teams.people import People
+        from bot.adapters.teams.places import Places
         from bot.adapters.teams.presses import Presses
         from bot.adapters.teams.sending import Sending
         from bot.adapters.teams.settings import SettingsDialog
@@ -87,7 +90,7 @@ class Teams(Adapter):
             self._keys = Keys(config.teams_openid_url, self._wire)
             self._bearer = Bearer(self._wire, credentials, f"{root}/.default")
             if graph := graph_root(config.teams_graph_url, config.teams_login_url):
-                self._graph = Graph(self._wire, Bearer(self._wire, credentials, f"{graph}/.default"), graph)
+                self._graph = Graph(self._wire, _bearers(self._wire, config, f"{graph}/.default"), graph)
         gate = Gate(
             app_id=config.teams_app_id,
             issuer=root,
@@ -95,7 +98,7 @@ class Teams(Adapter):
             keys=self._keys,
             hosts=hosts,
         )
-        addresses = Addresses(store)
+        self._addresses = addresses = Addresses(store)
         connector = Connector(self._wire, hosts, self._bearer)
         cloud = Cloud(connector)
         sending = Sending(cloud, addresses, hosts)
@@ -105,7 +108,8 @@ class Teams(Adapter):
         self._showing = Showing(
             sending, addresses, files, offered, self._canceled, sensitivity=config.teams_sensitivity
         )
-        people = People(connector, self._graph, config.teams_moderators)
+        self._places = Places(connector)
+        people = People(self._places, self._graph, config.teams_moderators)
         presses, chats = Presses(people, addresses), Chats(addresses, connector)
         menus = Menus(people, addresses, chats, offered.asked, lambda: self.commands)
         settings = SettingsDialog(people, addresses)
@@ -174,7 +178,20 @@ class Teams(Adapter):
         await self._showing.remove(channel, message_id)
 
     async def read(self, channel: Channel, attachment: Attachment, limit: int) -> bytes:
-        return await self._downloads.read(attachment, limit)
+        return await self._downloads.read(attachment, limit, channel.tenant)
+
+    async def earlier(
+        self, channel: Channel, limit: int, since: "datetime | None", reader: Person
+    ) -> tuple[Said, ...] | None:
+        from bot.adapters.teams.history import earlier
+
+        address = await self._addresses.find(channel)
+        if self._graph is None or address is None or address.gone:
+            return None
+        place = await self._places.find(channel, address)
+        if place is None:
+            return None
+        return await earlier(self._graph, place, limit, since, reader, self.config.teams_app_id.strip())
 
     def link(self, channel: Channel, message_id: str) -> str:
         if channel.kind == "direct" or message_id.startswith(_ASKED):
@@ -211,6 +228,23 @@ class Teams(Adapter):
             await self._keys.fetch()
             with contextlib.suppress(SignInFailed):  # told of already; every answer tries again
                 await self._bearer.token()
+
+
+def _bearers(wire: Wire, config: "Config", scope: str) -> Callable[[str], Bearer]:
+    """The token of each organisation that is served: what one gives out, another's does not get."""
+    from bot.adapters.teams.credentials import credentials_of
+
+    made: dict[str, Bearer] = {}
+    served = {each.lower() for each in config.teams_tenants} - {config.teams_tenant_id.lower()}
+
+    def bearer_of(tenant: str) -> Bearer:
+        # A conversation always names its organisation, and the gate lets in only those that are served.
+        name = tenant.lower() if tenant.lower() in served else config.teams_tenant_id
+        if name not in made:
+            made[name] = Bearer(wire, credentials_of(config, name), scope)
+        return made[name]
+
+    return bearer_of
 
 
 def _is_anonymous(config: "Config") -> bool:

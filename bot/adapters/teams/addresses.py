@@ -19,6 +19,7 @@ _KEPT = 2000
 class Address:
     """How to reach a conversation. `gone` once Teams said that the bot is no longer in it.
 
+    `sort` is what Teams says a channel is, where it does: `standard`, `private` or `shared`.
     `locale` is the language of whoever speaks to the bot there; where many do, of whoever did first.
     """
 
@@ -32,6 +33,7 @@ class Address:
     gone: bool = False
     welcomed: bool = False
     team: str = ""
+    sort: str = ""
     locale: str = ""
 
 
@@ -61,13 +63,11 @@ class Addresses:
     async def note(self, channel: Channel, address: Address) -> None:
         """Something was heard from here: remember the address, unless it is known already."""
         known = await self.find(channel)
-        if known is not None:
-            address = _spoken(replace(address, welcomed=known.welcomed), known, channel)
-            if known == address:
-                return
+        if known is not None and known == _still(address, known, channel):
+            return
         async with self._writing:
             known = await self.find(channel)
-            await self._write(channel, replace(address, welcomed=known.welcomed if known else False))
+            await self._write(channel, _still(address, known, channel) if known else replace(address, welcomed=False))
 
     async def welcome(self, channel: Channel, address: Address) -> bool:
         """The bot was added here: remember the address. True once, so that it is greeted once."""
@@ -76,7 +76,7 @@ class Addresses:
             if known is not None and known.welcomed and not known.gone:
                 return False
             if known is not None:
-                address = _spoken(address, known, channel)
+                address = _still(address, known, channel)
             await self._write(channel, replace(address, welcomed=True))
             return True
 
@@ -154,10 +154,15 @@ class Addresses:
             self._known.popitem(last=False)
 
 
-def _spoken(address: Address, known: Address, channel: Channel) -> Address:
-    """The address with the language of the conversation."""
+def _still(address: Address, known: Address, channel: Channel) -> Address:
+    """What is known of a conversation and not said each time, said again."""
     keeps = known.locale and (channel.kind != "direct" or not address.locale)
-    return replace(address, locale=known.locale) if keeps else address
+    return replace(
+        address,
+        welcomed=known.welcomed,
+        sort=address.sort or known.sort,
+        locale=known.locale if keeps else address.locale,
+    )
 
 
 def _name(channel: Channel) -> str:

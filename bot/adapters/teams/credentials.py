@@ -117,9 +117,12 @@ class ManagedIdentity:
         return Asking("GET", self._endpoint or _MACHINE, query=query, headers={"Metadata": "true"})
 
 
-def credentials_of(config: "Config") -> Credentials:
-    """What the configuration says the bot signs in with. Raises `AdapterOff` for a certificate that cannot be used."""
-    login, tenant, app_id = config.teams_login_url, config.teams_tenant_id, config.teams_app_id
+def credentials_of(config: "Config", tenant: str = "") -> Credentials:
+    """What the configuration says the bot signs in with, to its own tenant or to another one that it serves.
+
+    Raises `AdapterOff` for a certificate that cannot be used.
+    """
+    login, tenant, app_id = config.teams_login_url, tenant or config.teams_tenant_id, config.teams_app_id
     if config.teams_managed_identity:
         return ManagedIdentity(app_id, config.identity_endpoint, config.identity_header)
     if config.teams_certificate is not None:

@@ -37,8 +37,8 @@ class Downloads:
         self._bearer = bearer
         self._graph = graph
 
-    async def read(self, attachment: Attachment, limit: int) -> bytes:
-        """The bytes of a received file. Raises `UserError` above `limit` bytes and when it cannot be had."""
+    async def read(self, attachment: Attachment, limit: int, tenant: str) -> bytes:
+        """The bytes of a file from a tenant. Raises `UserError` above `limit` bytes and when it cannot be had."""
         name = attachment.name
         own, kept = attachment.source.startswith(SERVICE), attachment.source.startswith(GRAPH)
         url = parse(attachment.source.removeprefix(GRAPH if kept else SERVICE if own else DOWNLOAD))
@@ -50,7 +50,7 @@ class Downloads:
             raise UserError(f"Teams gave no address for “{name}” that can be read. Please send it again.")
         try:
             async with asyncio.timeout(_DEADLINE):
-                bearer = self._graph.bearer if kept and self._graph else self._bearer if own else None
+                bearer = self._graph.bearer_of(tenant) if kept and self._graph else self._bearer if own else None
                 trusts = self._graph.trusts if kept and self._graph else self._hosts.trusts
                 status, body = await self._get(url, bearer, trusts, limit=limit)
         except TimeoutError:

@@ -136,7 +136,8 @@ def text_of(activity: Activity) -> str:
             text = _cut(text, written)
         else:
             name = _dict(mention.get("mentioned")).get("name")
-            text = text.replace(written, f"@{name if isinstance(name, str) and name else plain(written)}", 1)
+            name = name if isinstance(name, str) and name else plain(written).lstrip("@")
+            text = text.replace(written, f"@{name}", 1)
     for quote in _entities(activity, "quotedReply"):
         place = f'<quoted messageId="{_dict(quote.get("quotedReply")).get("messageId")}"/>'
         text = text.replace(place, "", 1)

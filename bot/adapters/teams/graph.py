@@ -1,10 +1,15 @@
-"""Microsoft Graph, as far as an owner of a team or a chat let the bot use it: who owns a place, and files in it."""
+"""Microsoft Graph, as far as an owner of a team or a chat let the bot use it: who is where, and files in messages.
+
+Each organisation that is served has a token of its own: what belongs to one is never asked for with another's.
+"""
 
 import asyncio
 import base64
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
@@ -17,20 +22,49 @@ from bot.adapters.teams.bearer import Bearer, SignInFailed
 from bot.adapters.teams.hosts import parse
 from bot.adapters.teams.wire import Wire, read_limited
 
-__all__ = ["Graph", "graph_root"]
+__all__ = ["TROUBLE", "Absent", "Denied", "Graph", "Member", "graph_root", "moment"]
 
 log = structlog.get_logger(__name__)
 
-_LARGEST = 2 * 1024 * 1024
+Json = dict[str, Any]
+
+_LARGEST = 8 * 1024 * 1024
 _FRESH, _FRESH_REFUSAL = 60.0, 300.0  # seconds for which is believed what was found out about a person
 _KEPT = 5000
 _MOST_PAGES = 20
+_MEMBERS = 999  # on a page
 _WAIT = 4.0
+_BUSY = (429, 502, 503, 504)
+_PAUSE = 1.0  # seconds, where Graph does not say how long to wait
 _ROOTS = {
     "login.microsoftonline.com": "https://graph.microsoft.com",
     "login.microsoftonline.us": "https://graph.microsoft.us",
     "login.partner.microsoftonline.cn": "https://microsoftgraph.chinacloudapi.cn",
 }
+
+
+class Denied(Exception):
+    """Nobody has given the bot the right to this."""
+
+
+class Absent(Exception):
+    """There is no such thing."""
+
+
+TROUBLE = (aiohttp.ClientError, OSError, ValueError, SignInFailed)  # what a request raises when it did not get through
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """Somebody's place in a team, a channel or a chat. `since` is from when on they may read a chat; None for all.
+
+    `refused` says that the bot may not know who is there.
+    """
+
+    here: bool = False
+    owner: bool = False
+    since: datetime | None = None
+    refused: bool = False
 
 
 def graph_root(given: str, login_url: str) -> str:
@@ -40,15 +74,20 @@ def graph_root(given: str, login_url: str) -> str:
 
 
 class Graph:
-    """Reads, and only from its own host. Without the permission everything is answered by no."""
+    """Reads, and only from its own host. Without the permission everything is answered by no.
 
-    def __init__(self, wire: Wire, bearer: Bearer, root: str, clock: Callable[[], float] = time.monotonic) -> None:
+    `bearer_of` gives the token for an organisation.
+    """
+
+    def __init__(
+        self, wire: Wire, bearer_of: Callable[[str], Bearer], root: str, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._wire = wire
-        self.bearer = bearer
+        self.bearer_of = bearer_of
         self._root = URL(root.rstrip("/"))
         self._clock = clock
-        self._known: OrderedDict[tuple[str, str], tuple[float, bool]] = OrderedDict()
-        self._asking: dict[tuple[str, str], asyncio.Task[bool]] = {}
+        self._known: OrderedDict[tuple[str, str, str], tuple[float, Member]] = OrderedDict()
+        self._asking: dict[tuple[str, str, str], asyncio.Task[Member | None]] = {}
 
     def trusts(self, url: URL) -> bool:
         """Whether this address is Graph's own."""
@@ -64,23 +103,32 @@ class Graph:
         share = base64.urlsafe_b64encode(str(url).encode()).decode().rstrip("=")
         return URL(f"{self._root}/v1.0/shares/u!{share}/driveItem/content", encoded=True)
 
-    def known(self, place: str, person: str) -> bool:
-        """Whether somebody is known to own this place, as far as that is still believed."""
-        until, owner = self._known.get((place, person), (0.0, False))
-        return owner and self._clock() < until
+    # Who is where.
 
-    async def owns(self, place: str, person: str) -> bool:
+    def known(self, tenant: str, place: str, person: str) -> bool:
+        """Whether somebody is known to own this place, as far as that is still believed."""
+        until, member = self._known.get((tenant, place, person), (0.0, Member()))
+        return member.owner and self._clock() < until
+
+    async def owns(self, tenant: str, place: str, person: str) -> bool:
         """Whether a person (by Entra id) owns a place, such as `teams/ID` or `chats/ID`. In doubt, no."""
-        key = (place, person)
-        until, owner = self._known.get(key, (0.0, False))
+        member = await self.member(tenant, place, person)
+        return member is not None and member.owner
+
+    async def member(self, tenant: str, place: str, person: str) -> Member | None:
+        """A person's (by Entra id) place in `teams/ID`, `teams/ID/channels/ID` or `chats/ID`; None when Graph does not
+        say so in time.
+        """
+        key = (tenant, place, person)
+        until, member = self._known.get(key, (0.0, Member()))
         if self._clock() < until:
-            return owner
+            return member
         task = self._asking.get(key)
         if task is None:
-            task = self._asking[key] = asyncio.create_task(self._find_out(place, person), name="teams owners")
+            task = self._asking[key] = asyncio.create_task(self._find_out(tenant, place, person), name="teams members")
             task.add_done_callback(lambda _: self._asking.pop(key, None))
         done, _ = await asyncio.wait({task}, timeout=_WAIT)
-        return bool(done) and not task.cancelled() and task.exception() is None and task.result()
+        return task.result() if done and not task.cancelled() and task.exception() is None else None
 
     async def close(self) -> None:
         """Ask nothing more."""
@@ -88,55 +136,107 @@ class Graph:
             task.cancel()
         await asyncio.gather(*self._asking.values(), return_exceptions=True)
 
-    async def _find_out(self, place: str, person: str) -> bool:
-        owner, seconds = False, _FRESH
+    async def _find_out(self, tenant: str, place: str, person: str) -> Member | None:
+        member, seconds = Member(), _FRESH
         try:
-            kind, _, identifier = place.partition("/")
-            address = f"{self._root}/v1.0/{kind}/{quote(identifier, safe='')}/members"
-            owner = await self._is_owner(address, person)
-        except PermissionError:
-            seconds = _FRESH_REFUSAL
+            member = await self._look_up(tenant, place, person)
+        except Absent:
+            log.info("a place is not there for the bot")
+        except Denied:
+            member, seconds = Member(refused=True), _FRESH_REFUSAL
             log.warning(
-                "the owners of a place cannot be read",
+                "the members of a place cannot be read",
                 remedy="let its owner add the app again, with the permissions of its package",
             )
-        except (aiohttp.ClientError, OSError, ValueError, SignInFailed) as error:
-            log.warning("the owners of a place could not be read", error=type(error).__name__)
-            return False  # the next one asks again
-        self._known[place, person] = (self._clock() + seconds, owner)
+        except TROUBLE as error:
+            log.warning("the members of a place could not be read", error=type(error).__name__)
+            return None  # the next one asks again
+        self._known[tenant, place, person] = (self._clock() + seconds, member)
         while len(self._known) > _KEPT:
             self._known.popitem(last=False)
-        return owner
+        return member
 
-    async def _is_owner(self, address: str, person: str) -> bool:
-        for _ in range(_MOST_PAGES):
-            page = await self._get(URL(address, encoded=True))
-            for member in page.get("value") or ():
-                if isinstance(member, dict) and str(member.get("userId", "")).lower() == person.lower():
-                    return "owner" in (member.get("roles") or ())
-            address = str(page.get("@odata.nextLink") or "")
-            if not address:
-                return False
-        return False
+    async def _look_up(self, tenant: str, place: str, person: str) -> Member:
+        query = "" if place.startswith("chats/") else f"?$top={_MEMBERS}"
+        async for page in self.pages(tenant, f"{place_path(place)}/members{query}", most=_MOST_PAGES):
+            for each in page:
+                if str(each.get("userId", "")).lower() == person.lower():
+                    roles = each.get("roles")
+                    owner = isinstance(roles, list) and "owner" in roles
+                    return Member(here=True, owner=owner, since=moment(each.get("visibleHistoryStartDateTime")))
+        return Member()
 
-    async def _get(self, url: URL) -> dict[str, Any]:
+    # Requests.
+
+    async def pages(self, tenant: str, path: str, *, most: int, patience: float = 0.0) -> AsyncIterator[list[Json]]:
+        """The pages of a list, at most so many; raises as `get` does."""
+        url: URL | None = self.address(path)
+        for _ in range(most):
+            assert url is not None
+            found = await self.get(tenant, url, patience=patience)
+            values = found.get("value")
+            yield [each for each in values if isinstance(each, dict)] if isinstance(values, list) else []
+            following = found.get("@odata.nextLink")
+            if not isinstance(following, str) or not following:
+                return
+            url = parse(following.replace(" ", "%20"))
+            if url is None or not self.trusts(url):
+                raise OSError("another host than Graph's")
+
+    def address(self, path: str) -> URL:
+        """The address of a path such as `chats/ID/messages?$top=50`, which is quoted already."""
+        return URL(f"{self._root}/v1.0/{path}", encoded=True)
+
+    async def get(self, tenant: str, url: URL, *, patience: float = 0.0) -> Json:
+        """One object. A busy Graph is asked again for `patience` seconds.
+
+        Raises `Denied`, `Absent`, or what `TROUBLE` names.
+        """
         if not self.trusts(url):
             raise OSError("another host than Graph's")
-        for renewed in (False, True):
-            token = await self.bearer.token()
+        bearer, deadline, renewed = self.bearer_of(tenant), self._clock() + patience, False
+        while True:
+            token = await bearer.token()
             session = await self._wire.trusted()
             headers = {"Authorization": f"Bearer {token}"}
             async with session.get(url, headers=headers, allow_redirects=False) as response:
-                body = await read_limited(response, _LARGEST)
-                if response.status == 401 and not renewed:
-                    self.bearer.forget(token)
-                    continue
-                if response.status in (401, 403):
-                    raise PermissionError
-                if response.status != 200:
-                    raise OSError(f"status {response.status}")
-                found = orjson.loads(body)
-                if not isinstance(found, dict):
-                    raise ValueError("no object")
-                return found
-        raise AssertionError("unreachable")
+                body, status = await read_limited(response, _LARGEST), response.status
+                wait = response.headers.get("Retry-After", "")
+            if status == 401 and not renewed:
+                renewed = True
+                bearer.forget(token)
+                continue
+            if status in (401, 403):
+                raise Denied
+            if status == 404:
+                raise Absent
+            if status in _BUSY and self._clock() + (pause := _seconds(wait)) < deadline:
+                await asyncio.sleep(pause)
+                continue
+            if status != 200:
+                raise OSError(f"status {status}")
+            found = orjson.loads(body)
+            if not isinstance(found, dict):
+                raise ValueError("no object")
+            return found
+
+
+def place_path(place: str) -> str:
+    """A place such as `chats/ID` as a part of an address."""
+    return "/".join(quote(each, safe="") for each in place.split("/"))
+
+
+def moment(value: Any) -> datetime | None:
+    """A point in time as Graph writes it; None for nothing, and for the beginning of all time."""
+    try:
+        found = datetime.fromisoformat(value) if isinstance(value, str) else None
+    except ValueError:
+        return None
+    return found if found is not None and found.tzinfo is not None and found.year > 1 else None
+
+
+def _seconds(value: str) -> float:
+    try:
+        return max(float(value), 0.05) if value else _PAUSE
+    except ValueError:
+        return _PAUSE

@@ -163,8 +163,10 @@ _SUGGESTIONS = ("What can you do?", "Draw a fox in the snow", "Help me to write 
 
 
 def _address(activity: Activity) -> Address:
-    team = activity.channel_data.get("team") if isinstance(activity.channel_data, dict) else None
+    said = activity.channel_data if isinstance(activity.channel_data, dict) else {}
+    team, channel = said.get("team"), said.get("channel")
     team_id = team.get("id") if isinstance(team, dict) else None
+    sort = channel.get("type") if isinstance(channel, dict) else None
     return Address(
         service_url=activity.service_url,
         channel_id=activity.channel_id,
@@ -174,6 +176,7 @@ def _address(activity: Activity) -> Address:
         bot_id=str(activity.recipient.id or "") if activity.recipient else "",
         bot_name=str(activity.recipient.name or "") if activity.recipient else "",
         team=team_id if isinstance(team_id, str) else "",
+        sort=sort.lower()[:20] if isinstance(sort, str) else "",
         locale=person_of(activity).locale,
     )
 

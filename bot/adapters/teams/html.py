@@ -17,6 +17,8 @@ _SILENT = frozenset({"script", "style", "head", "title"})
 _NAME = re.compile(r"/?([A-Za-z][A-Za-z0-9]{0,20})")
 _GIVEN = re.compile(r"""(?<![\w:-])([\w:-]{1,40})\s?=\s?(?:"([^"]*)"|'([^']*)')""")
 _LONGEST_TAG = 4000
+_ALONE = frozenset({"br", "img", "hr", "input", "meta", "link", "wbr"})  # tags that nothing stands in
+_UNSEEN = re.compile(r"display\s?:\s?none|visibility\s?:\s?hidden|font-size\s?:\s?0(?![.\d]*[1-9])", re.IGNORECASE)
 
 
 @dataclass(slots=True)
@@ -30,7 +32,10 @@ class Blockquote:
 
 
 def plain(markup: str) -> str:
-    """The text of a piece of HTML, one line for each line seen, without the quoted message."""
+    """The text of a piece of HTML, one line for each line seen, without the quoted message.
+
+    Whom it mentions is written as @name, a small picture as what it stands for; what nobody sees is left out.
+    """
     return _Reader(markup).text()
 
 
@@ -63,6 +68,16 @@ def _unescaped(text: str) -> str:
         return html.unescape(text)
     except ValueError:  # a character by a number of thousands of digits
         return text
+
+
+def _given(piece: str) -> dict[str, str]:
+    """The attributes of a tag."""
+    return {each[1].lower(): _unescaped(each[2] or each[3] or "") for each in _GIVEN.finditer(piece)}
+
+
+def _is_unseen(piece: str) -> bool:
+    """Whether a tag hides what stands in it."""
+    return bool(_UNSEEN.search(_given(piece).get("style", ""))) or re.search(r"\shidden(?=[\s=/]|$)", piece) is not None
 
 
 class _Part:
@@ -99,6 +114,7 @@ class _Reader:
         self._preview = _Part()
         self._depth = 0  # of blockquotes within the quoted reply
         self._silent = 0
+        self._unseen, self._within = "", 0  # the tag whose contents nobody sees, and how many of them are open
         self._into: _Part | None = self._body
         for is_tag, piece in _pieces(markup[:_LARGEST]):
             if not is_tag:
@@ -113,14 +129,20 @@ class _Reader:
         return self._body.text()
 
     def _add(self, text: str) -> None:
-        if text and self._into is not None and not self._silent:
+        if text and self._into is not None and not self._silent and not self._unseen:
             self._into.add(text)
 
     def _open(self, tag: str, piece: str) -> None:
+        if self._unseen:
+            self._within += tag == self._unseen
+        elif tag not in _ALONE and ("style" in piece or "hidden" in piece) and _is_unseen(piece):
+            self._unseen, self._within = tag, 1
+        if tag == "at":
+            self._add("@")
+        elif tag == "emoji" or (tag == "img" and "schema.skype.com/Emoji" in piece):
+            self._add(_given(piece).get("alt", ""))
         if tag == "blockquote" or self._depth:
-            self._open_quoted(
-                tag, {each[1].lower(): _unescaped(each[2] or each[3] or "") for each in _GIVEN.finditer(piece)}
-            )
+            self._open_quoted(tag, _given(piece))
         self._silent += tag in _SILENT
         if self._into is not None and tag == "br":
             self._into.new_line()
@@ -143,6 +165,10 @@ class _Reader:
                 self._into = self._preview
 
     def _close(self, tag: str) -> None:
+        if self._unseen == tag:
+            self._within -= 1
+            if not self._within:
+                self._unseen = ""
         if self._silent and tag in _SILENT:
             self._silent -= 1
         if tag == "strong" and self._into is self._author:

@@ -24,7 +24,8 @@ _SCHEMAS = f"https://developer.microsoft.com/json-schemas/teams/v{_VERSION}"
 _MOST_COMMANDS = 10
 _TITLE, _HELP = 32, 128
 _SEE_MEMBERS = ("TeamMember.Read.Group", "ChatMember.Read.Chat")  # who owns a team or a chat
-_SEE_MESSAGES = ("ChannelMessage.Read.Group", "ChatMessage.Read.Chat")  # pictures in a channel's and a chat's messages
+# What was said in a channel or a chat, with its pictures; and who may read a channel.
+_SEE_MESSAGES = ("ChannelMessage.Read.Group", "ChatMessage.Read.Chat", "ChannelMember.Read.Group")
 
 
 def manifest_of(config: "Config", commands: Sequence[Command], *, messages: bool = True) -> Json:

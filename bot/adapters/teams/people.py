@@ -1,23 +1,15 @@
 """Who somebody is here, and whether they decide: owners of a team or a chat do, and whom the operator names."""
 
-import asyncio
-from collections import OrderedDict
 from collections.abc import Iterable
-from urllib.parse import quote
 
-import structlog
 from botbuilder.schema import Activity
 
-from bot.adapters.teams.connector import Connector, Unsent
-from bot.adapters.teams.events import channel_of, person_of, team_of
+from bot.adapters.teams.events import channel_of, person_of, team_of, tenant_of
 from bot.adapters.teams.graph import Graph
+from bot.adapters.teams.places import Places
 from bot.messages import Person
 
 __all__ = ["People"]
-
-log = structlog.get_logger(__name__)
-
-_KEPT = 2000
 
 
 class People:
@@ -25,14 +17,13 @@ class People:
 
     def __init__(
         self,
-        connector: Connector,
+        places: Places,
         graph: Graph | None,
         moderators: Iterable[str],
     ) -> None:
-        self._connector = connector
+        self._places = places
         self._graph = graph
         self._moderators = frozenset(each.lower() for each in moderators)
-        self._teams: OrderedDict[str, str] = OrderedDict()
 
     def at_once(self, activity: Activity) -> bool | None:
         """Whether who did this decides here, as far as that is known; None for a chat of their own."""
@@ -41,7 +32,7 @@ class People:
         if self.named(activity):
             return True
         place = self._place(activity)
-        return bool(self._graph and place and self._graph.known(place, _aad(activity)))
+        return bool(self._graph and place and self._graph.known(tenant_of(activity), place, _aad(activity)))
 
     def named(self, activity: Activity) -> bool:
         """Whether the operator named who did this."""
@@ -54,7 +45,7 @@ class People:
         owner = False
         if self._graph is not None and _aad(activity):
             place = self._place(activity) or await self._ask_for_team(activity)
-            owner = bool(place) and await self._graph.owns(place, _aad(activity))
+            owner = bool(place) and await self._graph.owns(tenant_of(activity), place, _aad(activity))
         return person_of(activity, moderator=owner)
 
     def _place(self, activity: Activity) -> str:
@@ -62,29 +53,13 @@ class People:
         channel = channel_of(activity)
         if channel.kind == "group":
             return f"chats/{channel.id}"
-        team = team_of(activity) or self._teams.get(_team_id(activity), "")
+        self._places.learn(_team_id(activity), team_of(activity))
+        team = team_of(activity) or self._places.known(_team_id(activity))
         return f"teams/{team}" if team else ""
 
     async def _ask_for_team(self, activity: Activity) -> str:
-        team_id = _team_id(activity)
-        if not team_id:
-            return ""
-        path = f"/v3/teams/{quote(team_id, safe='')}"
-        try:
-            async with asyncio.timeout(4):
-                found = await self._connector.call(
-                    "GET", activity.service_url, path, None, lane=f"team {team_id}", patience=3
-                )
-        except (Unsent, TimeoutError) as error:
-            log.warning("a team could not be looked up", error=type(error).__name__)
-            return ""
-        team = found.get("aadGroupId")
-        if not isinstance(team, str) or not team:
-            return ""
-        self._teams[team_id] = team
-        while len(self._teams) > _KEPT:
-            self._teams.popitem(last=False)
-        return f"teams/{team}"
+        team = await self._places.ask(activity.service_url, _team_id(activity))
+        return f"teams/{team}" if team else ""
 
 
 def _team_id(activity: Activity) -> str:

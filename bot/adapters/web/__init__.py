@@ -5,9 +5,10 @@ from collections.abc import Iterable
 from typing import ClassVar
 from urllib.parse import quote
 
+import structlog
 from aiohttp.web import AbstractRouteDef
 
-from bot.adapter import Adapter, Host, Limits
+from bot.adapter import Adapter, AdapterOff, Host, Limits
 from bot.adapters.web.access import Access, page_token
 from bot.adapters.web.api import Api
 from bot.adapters.web.events import Events
@@ -19,6 +20,8 @@ from bot.messages import Attachment, Channel, Reply
 from storage import Rooms, Store
 
 __all__ = ["Web"]
+
+log = structlog.get_logger(__name__)
 
 
 class Web(Adapter):
@@ -34,8 +37,8 @@ class Web(Adapter):
         self._token = page_token(config)
         self._events = Events()
         self._transcript = Transcript(Rooms(store), self._events)
-        access = Access(config, self._token, lambda: self.port)
-        self._api = Api(store, self._transcript, self._events, access, lambda: self.status, lambda: self.commands)
+        self._access = Access(config, self._token, lambda: self.port)
+        self._api = Api(store, self._transcript, self._events, self._access, lambda: self.status, lambda: self.commands)
 
     @property
     def greeting(self) -> str:
@@ -47,6 +50,18 @@ class Web(Adapter):
         host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(self.config.host, self.config.host)  # noqa: S104
         host = f"[{host}]" if ":" in host and not host.startswith("[") else host
         return f"http://{host}:{self.port}"
+
+    def reload(self, config: Config) -> None:
+        """The page may have a new token. Pages that are open under the old one have to come again."""
+        try:
+            token = page_token(config)
+        except AdapterOff as error:
+            log.error("the page keeps its token", reason=str(error))
+            return
+        if token != self._token:
+            self._token = token
+            self._access.change(token)
+            self._events.close()
 
     def limits(self, channel: Channel) -> Limits:
         return Limits(

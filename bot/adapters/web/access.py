@@ -93,10 +93,14 @@ class Access:
 
     def __init__(self, config: Config, token: str, port: Callable[[], int]) -> None:
         self._on_loopback = config.on_loopback
+        self._port = port
+        self.change(token)
+
+    def change(self, token: str) -> None:
+        """Let only those in who bring this token, from now on."""
         self._token = token.encode()
         # The cookie is made from the token but does not give it away, and is safe to write in a header.
         self._cookie = hmac.new(self._token, b"parley page", hashlib.sha256).hexdigest()
-        self._port = port
 
     @property
     def cookie_name(self) -> str:

@@ -40,7 +40,8 @@ class Identity:
         self.graph = "https://graph.microsoft.com"
         self.certificate: x509.Certificate | None = None
         self._valid: dict[str, float] = {}
-        self._for_graph: dict[str, float] = {}
+        self._for_graph: dict[str, tuple[float, str]] = {}
+        self.tenants: set[str] = set()  # further ones that the app was added to
         self._number = 0
 
     @property
@@ -80,10 +81,16 @@ class Identity:
             claims, self.key if key is None else key, algorithm=algorithm, headers={"kid": self.kid} | (headers or {})
         )
 
-    def accepts(self, authorization: str, *, graph: bool = False) -> bool:
-        """Whether this header carries a token that was given to the bot for this, and has not ended."""
+    def accepts(self, authorization: str) -> bool:
+        """Whether this header carries a token that was given to the bot for Teams, and has not ended."""
         scheme, _, token = authorization.partition(" ")
-        return scheme == "Bearer" and (self._for_graph if graph else self._valid).get(token, 0) > time.monotonic()
+        return scheme == "Bearer" and self._valid.get(token, 0) > time.monotonic()
+
+    def graph_tenant(self, authorization: str) -> str:
+        """The tenant for which this header's token is good at Graph; empty for none."""
+        scheme, _, token = authorization.partition(" ")
+        until, tenant = self._for_graph.get(token, (0.0, ""))
+        return tenant if scheme == "Bearer" and until > time.monotonic() else ""
 
     def revoke(self) -> None:
         """Every token that was given is refused from now on."""
@@ -114,7 +121,7 @@ class Identity:
             "client_secret": self.password,
             "scope": SCOPE,
         }
-        if tenant != self.tenant:
+        if tenant != self.tenant and not (tenant in self.tenants and form.get("scope") != SCOPE):
             return _refused(400, "invalid_request", "AADSTS90002: no such tenant")
         if form.get("scope") == f"{self.graph}/.default":
             wanted["scope"] = f"{self.graph}/.default"
@@ -126,7 +133,7 @@ class Identity:
         for name, value in wanted.items():
             if form.get(name) != value:
                 return _refused(401, "invalid_client", f"AADSTS7000215: {name} is wrong")
-        return self._give(graph=form.get("scope") != SCOPE)
+        return self._give(graph=form.get("scope") != SCOPE, tenant=tenant)
 
     def _assertion(self, request: web.Request, form: Any) -> str:
         """What is wrong with a word that a certificate signed for itself; empty for nothing."""
@@ -151,10 +158,10 @@ class Identity:
             return _refused(403, "forbidden", "no header")
         return self._give(graph=query.get("resource") == self.graph)
 
-    def _give(self, *, graph: bool) -> web.Response:
+    def _give(self, *, graph: bool, tenant: str = "") -> web.Response:
         token = f"eyJ.{uuid.uuid4().hex}.{len(self.given)}"
         if graph:
-            self._for_graph[token] = time.monotonic() + self.token_seconds
+            self._for_graph[token] = time.monotonic() + self.token_seconds, tenant or self.tenant
         else:
             self.given.append(token)
             self._valid[token] = time.monotonic() + self.token_seconds
