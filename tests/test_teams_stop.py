@@ -1,7 +1,7 @@
 """Ending an answer in Teams where Teams has no button for it: a card that comes with time, and goes with the answer."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -11,25 +11,11 @@ from bot.messages import Button, Message, Reply
 from bot.testing import ScriptedModel
 from storage import Store
 from tests.fakes.teams import Conversation, FakeTeams, Person
-from tests.teams_bot import TeamsBot
+from tests.teams_bot import Slow, TeamsBot
 
 STOP = (Button("stop", "Stop"),)
 AGAIN = (Button("regenerate", "Regenerate"), Button("good", "👍"), Button("bad", "👎"))
 SENDS = "/conversations/"
-
-
-class Slow(ScriptedModel):
-    """A model that says two words, and the rest when it is told to."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.go = asyncio.Event()
-
-    async def chat(self, *args: Any, **options: Any) -> AsyncGenerator[Any, None]:
-        yield "Foxes are"
-        await self.go.wait()
-        async for each in super().chat(*args, **options):
-            yield each
 
 
 @pytest.fixture

@@ -25,6 +25,7 @@ __all__ = [
     "is_addressed",
     "is_from_bot",
     "message_of",
+    "named_channel",
     "payload_of",
     "person_of",
     "team_of",
@@ -40,10 +41,12 @@ GRAPH = "graph:"
 
 _DOWNLOAD_INFO = "application/vnd.microsoft.teams.file.download.info"
 _LONGEST_NAME = 80
+_LONGEST_PREVIEW = 2000
 _MOST_FILES = 10
 _LONGEST_BODY = 64 * 1024
 _IMG = re.compile(r"""<img\b[^<>]{0,2000}?\bsrc=["'](?P<address>[^"'<>]{1,2000})["']""", re.IGNORECASE)
 _MOST_ENTITIES = 100
+_GENERAL = "General"  # the first channel of a team: it has the team's id, and Teams gives no name for it
 _TYPES = {  # what the standard library does not know everywhere
     ".flac": "audio/flac",
     ".m4a": "audio/mp4",
@@ -71,6 +74,8 @@ def channel_of(activity: Activity) -> Channel:
     named = _dict(_dict(activity.channel_data).get("channel")).get("name") or conversation.name
     name = named if isinstance(named, str) else ""
     tenant = tenant_of(activity)
+    if not name and conversation.conversation_type == "channel" and parent == _team_id(activity):
+        name = _GENERAL
     if conversation.conversation_type == "channel":
         if thread:
             return Channel("teams", conversation.id, tenant, "thread", name, parent)
@@ -78,6 +83,18 @@ def channel_of(activity: Activity) -> Channel:
     if conversation.conversation_type == "groupChat" or conversation.is_group:
         return Channel("teams", conversation.id, tenant, "group", name)
     return Channel("teams", conversation.id, tenant, "direct", name)
+
+
+def named_channel(activity: Activity) -> str:
+    """The id of the channel that an event tells of, or an empty string."""
+    named = _dict(_dict(activity.channel_data).get("channel")).get("id")
+    return named if isinstance(named, str) else ""
+
+
+def _team_id(activity: Activity) -> str:
+    data = _dict(activity.channel_data)
+    named = _dict(data.get("team")).get("id") or data.get("teamsTeamId")
+    return named if isinstance(named, str) else ""
 
 
 def team_of(activity: Activity) -> str:
@@ -133,7 +150,7 @@ def text_of(activity: Activity) -> str:
         if not isinstance(written, str) or not written:
             continue  # nothing in the text stands for this mention
         if _mentions_bot(activity, mention):
-            text = _cut(text, written)
+            text = _cut(text, next((each for each in (written, unescape(written)) if each in text), written))
         else:
             name = _dict(mention.get("mentioned")).get("name")
             name = name if isinstance(name, str) and name else plain(written).lstrip("@")
@@ -141,9 +158,28 @@ def text_of(activity: Activity) -> str:
     for quote in _entities(activity, "quotedReply"):
         place = f'<quoted messageId="{_dict(quote.get("quotedReply")).get("messageId")}"/>'
         text = text.replace(place, "", 1)
+    text = _without_quoted(activity, text)
     if activity.text_format == "xml":
         text = plain(text)
     return text.replace("\r\n", "\n").replace("\r", "\n").replace("\xa0", " ").strip()
+
+
+def _without_quoted(activity: Activity, text: str) -> str:
+    """The words of a reply without those it replies to, which some clients put before them."""
+    for attached in activity.attachments or ():
+        if attached is None or attached.content_type != "text/html" or not isinstance(attached.content, str):
+            continue
+        block = quoted(attached.content) if "<blockquote" in attached.content else None
+        if block is None or len(block.text) > _LONGEST_PREVIEW:
+            continue
+        if plain(str(activity.text or "")).split() == plain(attached.content).split():
+            continue
+        for said in ([*block.author.split(), *block.text.split()], block.text.split()):
+            said = [*said[:-1], said[-1].rstrip(".…")] if said else said
+            head = re.match(r"\s*" + r"\s+".join(map(re.escape, said)) + r"[.…]*\s+", text) if said else None
+            if head and len(head[0]) < len(text):
+                return text[head.end() :]
+    return text
 
 
 def _cut(text: str, piece: str) -> str:

@@ -13,7 +13,7 @@ from bot.adapters.teams.cards import CARD, MINE, Json, card_of, field_of, weight
 from bot.commands import Command, titled
 from bot.translations import translate
 
-__all__ = ["EVERYWHERE", "NEW_POST", "STYLE", "Place", "overview", "page_of", "parts_of"]
+__all__ = ["EVERYWHERE", "NEW_POST", "STYLE", "View", "overview", "page_of", "parts_of"]
 
 STYLE = "teams.replies"
 NEW_POST = "post"
@@ -24,7 +24,7 @@ _TOO_LONG = "This text is too long to be changed here."
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class View:
     """What is being set: a channel or chat by its `name`, or with `everywhere` the whole organisation.
 
     `style` is how a channel wants its answers, empty where that cannot be chosen; `named` says that whoever looks at it
@@ -51,33 +51,33 @@ class Place:
         return self.says("Settings for {channel}").replace("{channel}", self.name or self.says("this chat"))
 
 
-def overview(place: Place, commands: Sequence[Command], number: int = 0, *, said: str = "") -> Json:
+def overview(view: View, commands: Sequence[Command], number: int = 0, *, said: str = "") -> Json:
     """What there is to set, with its switches. `said` is what came of what was done before."""
-    pages = _filled([_entry(place, command) for command in commands], most=_FULL)
+    pages = _filled([_entry(view, command) for command in commands], most=_FULL)
     number = min(max(number, 0), len(pages) - 1)
-    body = [words(place.title, size="Large", weight="Bolder"), *_remarks(said, wrong=False)]
+    body = [words(view.title, size="Large", weight="Bolder"), *_remarks(said, wrong=False)]
     if not number:
-        body += _style(place)
-        body.append(words(place.says("What I do"), weight="Bolder", spacing="Medium"))
+        body += _style(view)
+        body.append(words(view.says("What I do"), weight="Bolder", spacing="Medium"))
     body += pages[number]
     more = number + 1 < len(pages)
-    if place.named and not more:
-        switch = "Settings for this channel" if place.everywhere else "Settings for the whole organisation"
-        data = {"do": "scope", EVERYWHERE: not place.everywhere}
+    if view.named and not more:
+        switch = "Settings for this channel" if view.everywhere else "Settings for the whole organisation"
+        data = {"do": "scope", EVERYWHERE: not view.everywhere}
         body.append(
-            {"type": "ActionSet", "separator": True, "spacing": "Large", "actions": [_do(place.says(switch), data)]}
+            {"type": "ActionSet", "separator": True, "spacing": "Large", "actions": [_do(view.says(switch), data)]}
         )
-    where = {EVERYWHERE: place.everywhere, "page": number}
-    actions = [_do(place.says("Save"), {"do": "save"} | where, style="positive")]
+    where = {EVERYWHERE: view.everywhere, "page": number}
+    actions = [_do(view.says("Save"), {"do": "save"} | where, style="positive")]
     if more:
-        actions.append(_do(place.says("Save and go on"), {"do": "next"} | where))
+        actions.append(_do(view.says("Save and go on"), {"do": "next"} | where))
     if number:
-        actions.append(_do(place.says("Back"), {"do": "back", EVERYWHERE: place.everywhere, "page": number - 1}))
-    return _dialog(place, body, actions)
+        actions.append(_do(view.says("Back"), {"do": "back", EVERYWHERE: view.everywhere, "page": number - 1}))
+    return _dialog(view, body, actions)
 
 
 def page_of(
-    place: Place,
+    view: View,
     command: Command,
     part: int = 0,
     *,
@@ -89,49 +89,49 @@ def page_of(
 
     What is wrong with no field in particular has an empty name.
     """
-    parts = parts_of(place, command, filled=filled, wrong=wrong)
+    parts = parts_of(view, command, filled=filled, wrong=wrong)
     part = min(max(part, 0), len(parts) - 1)
-    name = titled(command.name, place.locale).capitalize()
+    name = titled(command.name, view.locale).capitalize()
     title = f"{name} ({part + 1}/{len(parts)})" if len(parts) > 1 else name
     body = [
         words(title, size="Large", weight="Bolder"),
-        words(place.says(command.help), spacing="None"),
-        words(place.title, isSubtle=True, size="Small", spacing="Small"),
+        words(view.says(command.help), spacing="None"),
+        words(view.title, isSubtle=True, size="Small", spacing="Small"),
         *_remarks(said, wrong=False),
         *_remarks((wrong or {}).get("", ""), wrong=True),
         *parts[part],
     ]
-    where = {"skill": command.name, "part": part, EVERYWHERE: place.everywhere}
-    actions = [_do(place.says("Save"), {"do": "save"} | where, style="positive")]
+    where = {"skill": command.name, "part": part, EVERYWHERE: view.everywhere}
+    actions = [_do(view.says("Save"), {"do": "save"} | where, style="positive")]
     if part + 1 < len(parts):
-        actions.append(_do(place.says("Save and go on"), {"do": "next"} | where))
-    chosen: Origin = "community" if place.everywhere else "here"
-    if chosen in place.origins.get(command.name, {}).values():
-        label = "Back to what is usual" if place.everywhere else "Back to the organisation's settings"
-        actions.append(_do(place.says(label), {"do": "reset"} | where))
-    actions.append(_do(place.says("Back"), {"do": "back", EVERYWHERE: place.everywhere}))
-    return _dialog(place, body, actions)
+        actions.append(_do(view.says("Save and go on"), {"do": "next"} | where))
+    chosen: Origin = "community" if view.everywhere else "here"
+    if chosen in view.origins.get(command.name, {}).values():
+        label = "Back to what is usual" if view.everywhere else "Back to the organisation's settings"
+        actions.append(_do(view.says(label), {"do": "reset"} | where))
+    actions.append(_do(view.says("Back"), {"do": "back", EVERYWHERE: view.everywhere}))
+    return _dialog(view, body, actions)
 
 
 def parts_of(
-    place: Place,
+    view: View,
     command: Command,
     *,
     filled: Mapping[str, Any] | None = None,
     wrong: Mapping[str, str] | None = None,
 ) -> list[list[Json]]:
     """The fields of one thing, as many together as fit on a page."""
-    now = {**place.choices.get(command.name, {}), **(filled or {})}
-    origins = place.origins.get(command.name, {})
+    now = {**view.choices.get(command.name, {}), **(filled or {})}
+    origins = view.origins.get(command.name, {})
     fields: list[list[Json]] = []
     for each in command.settings.fields:
-        shown = field_of(each, place.locale, value=now.get(each.name, each.default), prefix=f"{command.name}.")
+        shown = field_of(each, view.locale, value=now.get(each.name, each.default), prefix=f"{command.name}.")
         if weight(shown) > _ROOM // 2:
-            label = words(place.says(each.description), weight="Bolder")
-            fields.append([label, words(place.says(_TOO_LONG), isSubtle=True)])
+            label = words(view.says(each.description), weight="Bolder")
+            fields.append([label, words(view.says(_TOO_LONG), isSubtle=True)])
             continue
         complaint = (wrong or {}).get(each.name, "")
-        remark = _origin(place, origins.get(each.name, "default"))
+        remark = _origin(view, origins.get(each.name, "default"))
         fields.append([*_remarks(complaint, wrong=True), shown | {"spacing": "Medium"}, *_remarks(remark, subtle=True)])
     return _filled(fields)
 
@@ -150,10 +150,10 @@ def _filled(groups: Sequence[Sequence[Json]], *, most: int = 1000) -> list[list[
     return pages
 
 
-def _entry(place: Place, command: Command) -> list[Json]:
+def _entry(view: View, command: Command) -> list[Json]:
     """One line of the overview: what it is, whether it is on, and the way to its page."""
-    name, now = titled(command.name, place.locale).capitalize(), place.choices.get(command.name, {})
-    about = words(place.says(command.help)[:300], isSubtle=True, size="Small", spacing="None")
+    name, now = titled(command.name, view.locale).capitalize(), view.choices.get(command.name, {})
+    about = words(view.says(command.help)[:300], isSubtle=True, size="Small", spacing="None")
     head: Json = words(name, weight="Bolder")
     if "enabled" in now:
         head = {
@@ -166,31 +166,31 @@ def _entry(place: Place, command: Command) -> list[Json]:
         }
     columns: list[Json] = [{"type": "Column", "width": "stretch", "items": [head, about]}]
     if command.settings.fields:
-        data = {"do": "open", "skill": command.name, EVERYWHERE: place.everywhere}
-        button = {"type": "ActionSet", "actions": [_do(place.says("Change…"), data)]}
+        data = {"do": "open", "skill": command.name, EVERYWHERE: view.everywhere}
+        button = {"type": "ActionSet", "actions": [_do(view.says("Change…"), data)]}
         columns.append({"type": "Column", "width": "auto", "verticalContentAlignment": "Center", "items": [button]})
     return [{"type": "ColumnSet", "columns": columns, "separator": True, "spacing": "Small"}]
 
 
-def _style(place: Place) -> list[Json]:
-    if not place.style or place.everywhere:
+def _style(view: View) -> list[Json]:
+    if not view.style or view.everywhere:
         return []
     choices = [("In the thread of the question", "thread"), ("In a new post", NEW_POST)]
     return [
         {
             "type": "Input.ChoiceSet",
             "id": STYLE,
-            "label": place.says("Where I answer in this channel"),
-            "value": place.style,
-            "choices": [{"title": place.says(title), "value": value} for title, value in choices],
+            "label": view.says("Where I answer in this channel"),
+            "value": view.style,
+            "choices": [{"title": view.says(title), "value": value} for title, value in choices],
         }
     ]
 
 
-def _origin(place: Place, origin: Origin) -> str:
-    if origin == "default" or (place.everywhere and origin == "community"):
+def _origin(view: View, origin: Origin) -> str:
+    if origin == "default" or (view.everywhere and origin == "community"):
         return ""
-    return place.says("set here" if origin == "here" else "set for the whole organisation")
+    return view.says("set here" if origin == "here" else "set for the whole organisation")
 
 
 def _remarks(text: str, *, wrong: bool = False, subtle: bool = False) -> list[Json]:
@@ -205,10 +205,10 @@ def _do(title: str, data: Json, **more: Any) -> Json:
     return {"type": "Action.Submit", "title": title[:40], "data": {MINE: data}} | more
 
 
-def _dialog(place: Place, body: Sequence[Json], actions: Sequence[Json]) -> Json:
+def _dialog(view: View, body: Sequence[Json], actions: Sequence[Json]) -> Json:
     content = card_of(body, actions)
     return {
-        "title": place.says("Settings")[:64],
+        "title": view.says("Settings")[:64],
         "height": "large",
         "width": "medium",
         "card": {"contentType": CARD, "content": content},

@@ -15,7 +15,7 @@ from bot.adapter import Host
 from bot.adapters.teams.addresses import Address, Addresses
 from bot.adapters.teams.cards import MINE, Json, values_of
 from bot.adapters.teams.events import channel_of
-from bot.adapters.teams.pages import EVERYWHERE, NEW_POST, STYLE, Place, overview, page_of, parts_of
+from bot.adapters.teams.pages import EVERYWHERE, NEW_POST, STYLE, View, overview, page_of, parts_of
 from bot.adapters.teams.people import People
 from bot.commands import Command
 from bot.errors import UserError
@@ -54,8 +54,8 @@ class SettingsDialog:
         if not person.moderator:
             return _said(_NOT_YOURS, person.locale)
         channel = channel_of(activity)
-        place = await self._place(host, activity, channel, person, everywhere=False)
-        return _asked(overview(place, host.settable(channel)))
+        view = await self._view(host, activity, channel, person, everywhere=False)
+        return _asked(overview(view, host.settable(channel)))
 
     async def submitted(self, host: Host, activity: Activity, value: Json, address: Address) -> Json:
         """Something was filled in, or another page is wanted; whether they may is asked again."""
@@ -73,8 +73,8 @@ class SettingsDialog:
         if wish.do in ("save", "next", "open"):
             changed, failed = await self._save(host, channel, person, given, everywhere=wish.everywhere)
             if failed is not None:
-                place = await self._place(host, activity, channel, person, everywhere=wish.everywhere)
-                return _asked(_again(place, failed, given, wish))
+                view = await self._view(host, activity, channel, person, everywhere=wish.everywhere)
+                return _asked(_again(view, failed, given, wish))
             if wish.do == "save" and command is None:
                 return _said(_SAVED, person.locale)
             said = _SAVED if changed else ""
@@ -82,22 +82,22 @@ class SettingsDialog:
             names = ("enabled", *(field.name for field in command.settings.fields))
             await host.configure(channel, person, command.name, {}, everywhere=wish.everywhere, reset=names)
             said = _USUAL
-        place = await self._place(host, activity, channel, person, everywhere=wish.everywhere)
-        said = place.says(said) if said else ""
+        view = await self._view(host, activity, channel, person, everywhere=wish.everywhere)
+        said = view.says(said) if said else ""
         if command is not None and wish.do != "save":
             part = wish.part + (wish.do == "next")
-            return _asked(page_of(place, command, part, said=said))
+            return _asked(page_of(view, command, part, said=said))
         page = wish.page + (wish.do == "next")
-        return _asked(overview(place, commands, page, said=said))
+        return _asked(overview(view, commands, page, said=said))
 
-    async def _place(
+    async def _view(
         self, host: Host, activity: Activity, channel: Channel, person: Person, *, everywhere: bool
-    ) -> Place:
+    ) -> View:
         here = replace(channel, id="", parent="") if everywhere else channel
         style = ""
         if channel.kind in ("channel", "thread"):
             style = await self._addresses.chosen(channel) or "thread"
-        return Place(
+        return View(
             channel.name,
             person.locale,
             everywhere,
@@ -148,7 +148,7 @@ def _read(command: Command, given: Json, now: Mapping[str, Any]) -> tuple[Json, 
     return chosen, tuple(emptied)
 
 
-def _again(place: Place, failed: tuple[Command, str], given: Json, wish: _Wish) -> Json:
+def _again(view: View, failed: tuple[Command, str], given: Json, wish: _Wish) -> Json:
     """The page on which something is wrong, as it was filled in, with what is wrong where it is."""
     command, complaint = failed
     prefix = f"{command.name}."
@@ -159,7 +159,7 @@ def _again(place: Place, failed: tuple[Command, str], given: Json, wish: _Wish) 
     }
     filled |= values_of(command.settings, given, prefix=prefix)
     wrong: dict[str, str] = {}
-    labels = {field.name: place.says(field.description) for field in command.settings.fields}
+    labels = {field.name: view.says(field.description) for field in command.settings.fields}
     for line in complaint.split("\n"):
         named = re.match(r"“(\w+)”", line)
         name = named[1] if named and named[1] in labels else ""
@@ -168,11 +168,11 @@ def _again(place: Place, failed: tuple[Command, str], given: Json, wish: _Wish) 
         wrong[name] = f"{wrong[name]}\n\n{line}" if name in wrong else line
     part = wish.part if wish.skill == command.name else 0
     if first := next((name for name in wrong if name), ""):
-        parts = parts_of(place, command, filled=filled, wrong=wrong)
+        parts = parts_of(view, command, filled=filled, wrong=wrong)
         part = next(
             (at for at, each in enumerate(parts) if any(item.get("id") == f"{prefix}{first}" for item in each)), part
         )
-    return page_of(place, command, part, filled=filled, wrong=wrong)
+    return page_of(view, command, part, filled=filled, wrong=wrong)
 
 
 def _wish(data: Any) -> _Wish:
