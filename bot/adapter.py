@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from bot.commands import Command
     from bot.config import Config
+    from bot.skill import Settings
     from storage import Store
 
 __all__ = ["Adapter", "AdapterOff", "Examined", "Gone", "Host", "Limits", "Origin", "Overloaded", "PostFailed"]
@@ -109,7 +110,8 @@ class Host(Protocol):
         """
 
     def settable(self, channel: Channel) -> "tuple[Command, ...]":
-        """What moderators can set in this channel, each with its form: every skill, and the limits of all.
+        """What moderators can set in this channel, each with its form: every skill, the limits of all, and what there
+        is to set about the platform, as `@discord`.
 
         A skill has one thing more than is in its form: `enabled`.
         """
@@ -157,6 +159,7 @@ class Adapter(ABC):
     """One platform. A subclass is found by its entry point in the group `parley.adapters`."""
 
     name: ClassVar[str]
+    settings_type: "ClassVar[type[Settings] | None]" = None  # what moderators may set about the bot on this platform
     own: ClassVar[bool] = False  # whether it serves only whoever runs the bot, as the page and the terminal do
 
     def __init__(self, config: "Config", store: "Store") -> None:

@@ -2,18 +2,19 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any
 
 import structlog
 
-from bot.adapter import Origin
+from bot.adapter import Adapter, Origin
 from bot.asking import settings_key
 from bot.commands import Command, commands_of
 from bot.forms import Form, FormField, form_of
 from bot.messages import Channel, Person
 from bot.models import Models, Role
-from bot.policy import LIMITS, Lowered, Permitted, choice_of, permitted, settings_of
-from bot.skill import Skill
+from bot.policy import LIMITS, Lowered, Permitted, choice_of, permitted, settings_of, valid
+from bot.skill import Settings, Skill
 from storage import Store
 
 __all__ = ["Choosing"]
@@ -32,21 +33,35 @@ _MODELS: dict[str, Role] = {
 class Choosing:
     """The part of the `Host` that moderators use."""
 
-    def __init__(self, store: Store, skills: Mapping[str, Skill[Any, Any]], models: Models) -> None:
+    def __init__(
+        self,
+        store: Store,
+        skills: Mapping[str, Skill[Any, Any]],
+        models: Models,
+        adapters: Mapping[str, Adapter] = MappingProxyType({}),
+    ) -> None:
         self._store = store
         self._skills = skills
         self._models = models
-        general = tuple(field for field in form_of(Permitted).fields if field.name != "enabled")
-        self._commands = tuple(
-            replace(command, settings=Form((*command.settings.fields, *general)))
-            for command in commands_of(skills.values())
+        self._adapters = adapters
+        self._commands = commands_of(skills.values())
+        whose = tuple(field for field in form_of(Permitted).fields if field.name != "enabled")
+        self._shared = tuple(
+            replace(command, settings=Form((*command.settings.fields, *whose))) for command in self._commands
         )
 
     def settable(self, channel: Channel) -> tuple[Command, ...]:
         """What there is to set."""
         fields = [self._offered(field) for field in form_of(Lowered).fields]
         form = Form(tuple(field for field in fields if field is not None))
-        return (*self._commands, Command(LIMITS, "Limits and models here", Form(()), form, tool=False))
+        limits = Command(LIMITS, "Limits and models here", Form(()), form, tool=False)
+        adapter = self._adapters.get(channel.platform)
+        commands = self._commands if adapter and adapter.own else self._shared  # there is nobody to tell from others
+        name, own = self._own(channel)
+        if own is None:
+            return (*commands, limits)
+        about = (own.__doc__ or "").partition("\n")[0].removesuffix(".")
+        return (*commands, limits, Command(name, about, Form(()), form_of(own), tool=False))
 
     async def choices(self, channel: Channel) -> dict[str, dict[str, Any]]:
         """What is set, as it is now."""
@@ -57,6 +72,9 @@ class Choosing:
             found[name] = permitted(chosen).model_dump() | settings_of(skill, chosen).model_dump()
         lowered = Lowered(**await self._store.chosen(key, LIMITS)).model_dump()
         found[LIMITS] = lowered | {name: lowered[name] or USUAL for name in _MODELS}
+        name, own = self._own(channel)
+        if own is not None:
+            found[name] = valid(own, await self._store.chosen(key, name)).model_dump()
         return found
 
     async def origins(self, channel: Channel) -> dict[str, dict[str, Origin]]:
@@ -85,12 +103,18 @@ class Choosing:
     ) -> None:
         """Set what a moderator chose, here or in the whole community. Raises `UserError`."""
         platform, tenant, here = settings_key(channel)
-        which = LIMITS if name == LIMITS else self._skills.get(name)
+        platform_name, own = self._own(channel)
+        which = LIMITS if name == LIMITS else own if name == platform_name else self._skills.get(name)
         if which == LIMITS:
             chosen = {field: "" if field in _MODELS and value == USUAL else value for field, value in chosen.items()}
         checked = choice_of(person, which, chosen, self._models.allowed)
         await self._store.change((platform, tenant, "" if everywhere else here), name, checked, reset)
         log.info("settings changed", platform=channel.platform, skill=name, everywhere=everywhere)
+
+    def _own(self, channel: Channel) -> tuple[str, type[Settings] | None]:
+        """What there is to set about the channel's platform, and under which name."""
+        adapter = self._adapters.get(channel.platform)
+        return f"@{channel.platform}", adapter.settings_type if adapter else None
 
     def _offered(self, field: FormField) -> FormField | None:
         """A field of the limits as it is offered: a model out of those that are allowed, where there are several."""

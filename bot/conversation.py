@@ -75,7 +75,7 @@ class Conversation:
         self._asking = Asking(store, self._memory, skills, adapters)
         self._told = Seldom(NOTICE_SECONDS)
         self.allowance = Allowance(store, quotas)
-        self.choosing = Choosing(store, skills, models)
+        self.choosing = Choosing(store, skills, models, adapters)
 
     def remember(self, tokens: int) -> None:
         """Show models so much of a conversation from now on."""

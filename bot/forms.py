@@ -11,9 +11,10 @@ from pydantic.fields import FieldInfo
 
 from bot.errors import UserError
 
-__all__ = ["Form", "FormField", "FormRefused", "fill", "form_of"]
+__all__ = ["PEOPLE", "Form", "FormField", "FormRefused", "fill", "form_of"]
 
 M = TypeVar("M", bound=BaseModel)
+PEOPLE = object()  # the mark of a str field that holds ids of people and roles: `Annotated[str, PEOPLE]`
 _KINDS: dict[type, Literal["bool", "int", "float", "str"]] = {bool: "bool", int: "int", float: "float", str: "str"}
 
 
@@ -23,10 +24,13 @@ class FormRefused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class FormField:
-    """One field: what it is called, what it takes, and within which bounds."""
+    """One field: what it is called, what it takes, and within which bounds.
+
+    One of the kind `people` takes the ids of people, and of roles where there are such, with blanks between them.
+    """
 
     name: str
-    kind: Literal["bool", "int", "float", "str", "choice"]
+    kind: Literal["bool", "int", "float", "str", "choice", "people"]
     description: str
     required: bool
     default: Any = None
@@ -63,7 +67,7 @@ def _field(owner: str, name: str, annotation: Any, info: FieldInfo) -> FormField
         annotation = rest[0] if len(rest) == 1 else annotation
     if get_origin(annotation) is Literal:
         return FormField(name, "choice", info.description, required, default, get_args(annotation))
-    kind = _KINDS.get(annotation)
+    kind = "people" if PEOPLE in info.metadata else _KINDS.get(annotation)
     if kind is None:
         raise FormRefused(
             f"{owner}.{name} is a {annotation}, which no form can ask for: use bool, int, float, str or Literal."

@@ -32,7 +32,8 @@ class Person:
 
     `operator` is who runs this installation, at its own page or terminal: nobody sets limits to them.
     `new` says that the platform has known them for less than a week. `locale` is a language tag (`en-GB`), `timezone`
-    an IANA name (`Europe/Lisbon`), each empty where the platform does not tell.
+    an IANA name (`Europe/Lisbon`), each empty where the platform does not tell. `roles` are the ids of what they are
+    in this community, on a platform that has such.
     """
 
     id: str
@@ -43,6 +44,7 @@ class Person:
     operator: bool = False
     new: bool = False
     timezone: str = ""
+    roles: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,18 +1,29 @@
 """May this person use this skill here? Pure: what moderators chose comes in, a `UserError` or nothing comes out."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import Field, ValidationError
 
 from bot.errors import UserError
-from bot.forms import fill
+from bot.forms import PEOPLE, fill
 from bot.log import redact
 from bot.messages import Person
 from bot.models import Role
 from bot.skill import Settings, Skill
 
-__all__ = ["LIMITS", "Lowered", "Permitted", "choice_of", "models_of", "permit", "permitted", "settings_of"]
+__all__ = [
+    "LIMITS",
+    "Lowered",
+    "Permitted",
+    "choice_of",
+    "ids_in",
+    "models_of",
+    "permit",
+    "permitted",
+    "settings_of",
+    "valid",
+]
 
 S = TypeVar("S", bound=Settings)
 
@@ -24,6 +35,9 @@ class Permitted(Settings):
 
     enabled: bool = Field(True, description="Whether it can be used")
     who: Literal["everybody", "moderators"] = Field("everybody", description="Who may use it")
+    besides: Annotated[str, PEOPLE] = Field(
+        "", max_length=2000, description="Who else may use it where it is for moderators"
+    )
 
 
 class Lowered(Settings):
@@ -51,22 +65,33 @@ def permit(skill: Skill[Any, Any], chosen: Mapping[str, Any], person: Person) ->
     may = permitted(chosen)
     if not may.enabled:
         raise UserError(f"“{skill.name}” is switched off in this channel. A moderator can switch it on.")
-    if may.who == "moderators" and not (person.moderator or person.operator):
+    if may.who == "everybody" or person.moderator or person.operator:
+        return
+    if named := ids_in(may.besides):
+        if named.isdisjoint((person.id, *person.roles)):
+            raise UserError(f"“{skill.name}” is for moderators, and for whom they have named, in this channel.")
+    else:
         raise UserError(f"“{skill.name}” is for moderators only in this channel.")
+
+
+def ids_in(text: str) -> frozenset[str]:
+    """The ids of people and roles in what was filled in for them."""
+    return frozenset(text.replace(",", " ").split())
 
 
 def permitted(chosen: Mapping[str, Any]) -> Permitted:
     """Who may use a skill, from all that was chosen for it."""
-    return _valid(Permitted, chosen)
+    return valid(Permitted, chosen)
 
 
 def choice_of(
     person: Person,
-    skill: Skill[Any, Any] | Literal["@limits"] | None,
+    skill: Skill[Any, Any] | type[Settings] | Literal["@limits"] | None,
     chosen: Mapping[str, Any],
     allowed: Callable[[Role], Sequence[str]],
 ) -> dict[str, Any]:
-    """What a moderator chose for a skill or for `LIMITS`, checked. `allowed` are the models to choose from for a role.
+    """What a moderator chose for a skill, for a platform or for `LIMITS`, checked. `allowed` are the models to choose
+    from for a role.
 
     Raises `UserError` for whoever is none, and for a setting that cannot be so.
     """
@@ -81,6 +106,8 @@ def choice_of(
                 these = ", ".join(allowed(role)) or "none"
                 raise UserError(f"“{role}_model” can be one of these: {these}. Empty means the usual one.")
         return lowered.model_dump(include=set(chosen))
+    if isinstance(skill, type):
+        return fill(skill, given=dict(chosen)).model_dump(include=set(chosen))
     general = {name: value for name, value in chosen.items() if name in Permitted.model_fields}
     checked = {name: value for name, value in chosen.items() if name not in general}
     settings = fill(skill.settings_type, given=checked)
@@ -102,10 +129,11 @@ def models_of(chosen: Mapping[str, Any]) -> dict[Role, str]:
 
 def settings_of(skill: Skill[Any, Any], chosen: Mapping[str, Any]) -> Settings:
     """The skill's settings here; a choice that a newer version of the skill no longer knows is left out."""
-    return _valid(skill.settings_type, chosen)
+    return valid(skill.settings_type, chosen)
 
 
-def _valid(kind: type[S], chosen: Mapping[str, Any]) -> S:
+def valid(kind: type[S], chosen: Mapping[str, Any]) -> S:
+    """These settings, without what they do not know or cannot be."""
     known = {name: value for name, value in chosen.items() if name in kind.model_fields}
     try:
         return kind(**known)

@@ -1,5 +1,6 @@
 """The one HTTP server that all adapters share, and what it says about the bot itself: is it alive, ready, busy?"""
 
+import asyncio
 import hmac
 import ipaddress
 from collections.abc import Iterable
@@ -7,6 +8,7 @@ from collections.abc import Iterable
 from aiohttp import web
 
 from bot.adapter import Adapter
+from bot.connections import Connections
 from bot.health import Health
 from bot.metrics import rendered
 
@@ -31,36 +33,51 @@ class Server:
         self._health = health
         self.token = token
         self._runner: web.AppRunner | None = None
+        self._listening: asyncio.Server | None = None
+        self._connections = Connections()
         self.port = port
 
     async def start(self, adapters: Iterable[Adapter]) -> None:
         """Bind and listen; `port` is then the real one. Raises `PortTaken`."""
-        application = web.Application(client_max_size=_BODY_BYTES)
+        application = web.Application(client_max_size=_BODY_BYTES, middlewares=[self._connections.follow])
         application.router.add_get("/healthz", self._alive)
         application.router.add_get("/readyz", self._ready)
         application.router.add_get("/metrics", self._metrics)
         for adapter in adapters:
             application.router.add_routes(adapter.routes())
+        # Packed bodies stay packed: a few bytes can unfold to gigabytes, and would even where nobody reads them.
         self._runner = web.AppRunner(
-            application, access_log=None, shutdown_timeout=5, keepalive_timeout=15, handle_signals=False
+            application,
+            access_log=None,
+            shutdown_timeout=5,
+            keepalive_timeout=15,
+            lingering_time=5,
+            auto_decompress=False,
+            handle_signals=False,
         )
         await self._runner.setup()
-        site = web.TCPSite(self._runner, self._host, self.port)
+        assert self._runner.server is not None
+        connect = self._connections.watched(self._runner.server)
         try:
-            await site.start()
+            self._listening = await asyncio.get_running_loop().create_server(
+                connect, self._host, self.port, backlog=512
+            )
         except OSError as error:
             await self.close()
             raise PortTaken(
                 f"{self._host}:{self.port} cannot be used: {error.strerror or error}. "
                 "Perhaps another program uses it: stop that one, or choose another port with PORT=…"
             ) from None
-        self.port = self._runner.addresses[0][1]
+        self.port = self._listening.sockets[0].getsockname()[1]
 
     async def close(self) -> None:
         """Stop listening and end what is being served."""
+        if self._listening is not None:
+            self._listening.close()
         if self._runner is not None:
             runner, self._runner = self._runner, None
             await runner.cleanup()
+        self._connections.close()
 
     async def _alive(self, request: web.Request) -> web.Response:
         facts = self._health.alive()
@@ -80,7 +97,10 @@ class Server:
         given = request.headers.get("Authorization", "").removeprefix("Bearer ").encode()
         if self.token and hmac.compare_digest(given, self.token.encode()):
             return True
-        return _is_here(request.remote) and _is_here(request.url.host)
+        try:
+            return _is_here(request.remote) and _is_here(request.url.host)
+        except ValueError:  # what is asked for is no host
+            return False
 
 
 def _is_here(host: str | None) -> bool:

@@ -49,7 +49,7 @@ _NOT_FOR_MODELS = re.compile(
     r"|thread|user)s?(_id|_name)?",
     re.IGNORECASE,
 )
-_TYPES = {"bool": "boolean", "int": "integer", "float": "number", "str": "string"}
+_TYPES = {"bool": "boolean", "int": "integer", "float": "number", "str": "string", "people": "string"}
 
 
 def tool_of(skill: Skill[Any, Any]) -> Tool | None:

@@ -39,6 +39,7 @@ class Listener:
     chosen: dict[str, dict[str, Any]] = field(default_factory=dict)
     configured: list[tuple[Channel, Person, str, dict[str, Any], bool]] = field(default_factory=list)
     topics: tuple[Command, ...] = ()
+    notebook: "Notebook | None" = None
     from_where: dict[str, dict[str, Origin]] = field(default_factory=dict)
     taken_back: list[tuple[str, list[str], bool]] = field(default_factory=list)
     forgotten: list[str] = field(default_factory=list)
@@ -99,6 +100,9 @@ class Listener:
         self.configured.append((channel, person, name, chosen, everywhere))
         self.taken_back.append((name, sorted(reset), everywhere))
         self.chosen[name] = {**self.chosen.get(name, {}), **chosen}
+        if self.notebook and name.startswith("@"):  # the adapter reads these itself
+            key = (channel.platform, channel.tenant, "" if everywhere else channel.settings_id)
+            await self.notebook.choose(key, name, self.chosen[name])
 
 
 class Notebook:
@@ -171,9 +175,9 @@ class Scene:
         self.ada: User = discord.person("Ada")
         self.bob: User = discord.person("Bob")
         self.channel = place(self.general)
-        self.host = Listener(topics=topics_of(skills))
         self.notebook = Notebook()
         self.adapter = adapter_for(discord, *skills, notebook=self.notebook, **settings)
+        self.host = Listener(topics=topics_of(skills, self.adapter), notebook=self.notebook)
         self.stack = contextlib.AsyncExitStack()
 
     async def __aenter__(self) -> Self:

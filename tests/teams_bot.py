@@ -116,8 +116,17 @@ class Slow(ScriptedModel):
 class TeamsBot:
     """Parley's Teams side, started on a free port and known to `teams`; with a `model`, the whole of it."""
 
-    def __init__(self, teams: FakeTeams, store: Store, *, model: Provider | None = None, **settings: Any) -> None:
+    def __init__(
+        self,
+        teams: FakeTeams,
+        store: Store,
+        *,
+        model: Provider | None = None,
+        auto_decompress: bool = True,
+        **settings: Any,
+    ) -> None:
         self.teams = teams
+        self._auto_decompress = auto_decompress
         self.config = load_config(port=0, **(teams.settings() | settings))
         self.adapter = Teams(self.config, store)
         self.notes = Notes()
@@ -133,7 +142,9 @@ class TeamsBot:
     async def __aenter__(self) -> Self:
         application = web.Application()
         application.router.add_routes(self.adapter.routes())
-        self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=1)
+        self._runner = web.AppRunner(
+            application, access_log=None, shutdown_timeout=1, auto_decompress=self._auto_decompress
+        )
         await self._runner.setup()
         await web.TCPSite(self._runner, "127.0.0.1", 0).start()
         self.teams.bot_url = f"http://127.0.0.1:{self._runner.addresses[0][1]}/api/messages"

@@ -76,6 +76,15 @@ async def test_a_skill_for_moderators_is_theirs_by_word_by_button_by_offer_and_a
     assert (await said(room, "count", MO))[1] == "One."
 
 
+async def test_roles_and_people_may_use_what_is_for_moderators_where_they_are_named(room: Room) -> None:
+    channel = room.adapter.message("").channel
+    await room.dispatch.configure(channel, MO, "count", {"who": "moderators", "besides": "painters, eve"})
+    people = {"ada": (), "eve": (), "bea": ("sailors", "painters"), "cai": ("painter",)}
+    answers = {name: (await said(room, "count", Person(name, name, roles=roles)))[1] for name, roles in people.items()}
+    refused = "“count” is for moderators, and for whom they have named, in this channel."
+    assert answers == {"ada": refused, "eve": "One.", "bea": "One.", "cai": refused}
+
+
 async def test_what_was_set_here_is_taken_back_to_what_goes_for_all(room: Room) -> None:
     channel = room.adapter.message("").channel
 

@@ -112,7 +112,7 @@ async def test_it_is_seen_where_a_setting_comes_from_and_what_is_set_here_is_tak
     settings = await screen(scene, ada, "parley settings", skill="draw")
     assert "How many pictures may be drawn at once: **2** (set here)\n" in settings.content
     assert "How they look: **plain** (set for the server)\n" in settings.content
-    assert settings.content.endswith("Who may use it: **everybody**")
+    assert "Who may use it: **everybody**\n" in settings.content
     await scene.discord.press(settings, ada, "Back to the server's settings")
     await scene.discord.until(lambda: scene.host.taken_back)
     assert scene.host.taken_back == [("draw", ["enabled", "most", "style", "who"], False)]
@@ -251,3 +251,34 @@ async def test_people_get_what_is_kept_of_them_and_have_it_deleted(scene: Scene)
     await scene.discord.press(mine, scene.bob, "Yes, delete it")
     await scene.discord.until(lambda: mine.content == "It is deleted.")
     assert scene.host.forgotten == [scene.bob.id]
+
+
+async def test_roles_and_people_are_named_who_may_use_a_skill_that_is_for_moderators(scene: Scene) -> None:
+    painters = scene.discord.role(scene.guild, "painters")
+    scene.discord.join(scene.guild, scene.bob, painters)
+    ada = await moderator(scene, Permission.MANAGE_CHANNELS)
+    settings = await screen(scene, ada, "parley settings", skill="draw")
+    opened = await scene.discord.press(settings, ada, "Change…")
+    await scene.discord.until(lambda: opened.response)
+    await scene.discord.submit(opened, who="moderators", besides=[painters.id, ada.id])
+    await scene.discord.until(lambda: "Done." in settings.content)
+    assert scene.host.configured[0][3] == {"who": "moderators", "besides": f"{painters.id} {ada.id}"}
+    assert {f"<@&{painters.id}>", f"<@{ada.id}>"} <= set(settings.content.split())
+    opened = await scene.discord.press(settings, ada, "Change…")
+    modal = await scene.discord.until(lambda: opened.response)
+    assert modal["data"]["components"][-1]["component"]["default_values"] == sorted(
+        [{"id": painters.id, "type": "role"}, {"id": ada.id, "type": "user"}], key=lambda each: each["id"]
+    )
+    await scene.discord.say(scene.general, scene.bob, "draw a fox", mention_bot=True)
+    assert (await scene.heard()).author.roles == (painters.id,)
+
+
+async def test_people_are_moderators_of_the_bot_where_they_are_named(scene: Scene) -> None:
+    owner = scene.guild.owner
+    settings = await screen(scene, owner, "parley settings")
+    opened = await scene.discord.press(settings, owner, "Change…")
+    await scene.discord.until(lambda: opened.response)
+    await scene.discord.submit(opened, roles=[scene.bob.id])
+    await scene.discord.until(lambda: "Done." in settings.content)
+    await scene.discord.say(scene.general, scene.bob, "hello", mention_bot=True)
+    assert (await scene.heard()).author.moderator

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from aiohttp import web
+from yarl import URL
 
 from bot.adapter import AdapterOff, Gone
 from bot.adapters.teams import Teams
@@ -73,6 +74,11 @@ TOKENS: dict[str, Callable[[FakeTeams], str | None]] = {
     "signed with a shared secret": lambda teams: teams.identity.sign(
         teams.service_url, key="x" * 64, algorithm="HS256"
     ),
+    "a length that the header does not have": lambda teams: teams.identity.sign(teams.service_url)[:-5],
+    "a key of its own along": lambda teams: teams.identity.sign(
+        teams.service_url, key=rsa_key(7), headers={"jku": f"{teams.origin}/keys", "x5u": f"{teams.origin}/keys"}
+    ),
+    "an end beyond all numbers": lambda teams: teams.identity.sign(teams.service_url, exp=10**400),
     "expired": lambda teams: teams.identity.sign(teams.service_url, exp=NOW - 3600),
     "not valid yet": lambda teams: teams.identity.sign(teams.service_url, nbf=NOW + 3600),
     "without an end": lambda teams: teams.identity.sign(teams.service_url, without=("exp",)),
@@ -108,6 +114,50 @@ async def test_a_lower_case_bearer_and_five_minutes_of_clock_are_forgiven(
     assert answered.status == 202
 
 
+async def test_two_tokens_in_one_request_are_one_too_many(
+    teams: FakeTeams, bot: TeamsBot, ada: Person, chat: Conversation
+) -> None:
+    body = json.dumps(teams.message(chat, ada, "hello")).encode()
+    token = teams.identity.sign(teams.service_url)
+    head = (
+        "POST /api/messages HTTP/1.1\r\nHost: bot\r\nContent-Type: application/json\r\nConnection: close\r\n"
+        f"Authorization: Bearer {token}\r\nAuthorization: Bearer a.b.c\r\nContent-Length: {len(body)}\r\n\r\n"
+    )
+    reader, writer = await asyncio.open_connection("127.0.0.1", URL(teams.bot_url).port)
+
+    writer.write(head.encode() + body)
+
+    assert (await reader.read()).startswith(b"HTTP/1.1 401")
+    writer.close()
+    assert bot.notes.heard_ == []
+
+
+async def test_one_token_for_many_people_is_told_of_once(
+    teams: FakeTeams, bot: TeamsBot, capsys: pytest.CaptureFixture[str]
+) -> None:
+    token = teams.identity.sign(teams.service_url)
+    for name in ("Ada", "Grace", "Edsger"):
+        person = teams.person(name)
+        await teams.deliver(teams.message(teams.personal(person), person, "hello"), token=token)
+    assert "many senders" not in capsys.readouterr().out
+
+    for name in ("Alan", "Barbara"):
+        person = teams.person(name)
+        answered = await teams.deliver(teams.message(teams.personal(person), person, "hello"), token=token)
+        assert answered.status == 202, "in a large organisation that is usual"
+
+    assert capsys.readouterr().out.count("many senders") == 1
+
+
+async def test_a_flood_of_refusals_does_not_flood_the_log(
+    teams: FakeTeams, bot: TeamsBot, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for _ in range(50):
+        assert (await teams.deliver({}, token="a.b.c")).status == 401
+
+    assert capsys.readouterr().out.count("turned away") == 1
+
+
 ACTIVITIES: dict[str, tuple[Json, int]] = {
     "another service address than the token's": ({"serviceUrl": "http://127.0.0.1:1/teams/"}, 403),
     "a token for another part of Teams": ({"serviceUrl": "OTHER PART"}, 403),
@@ -116,6 +166,15 @@ ACTIVITIES: dict[str, tuple[Json, int]] = {
     "another channel": ({"channelId": "webchat"}, 403),
     "no channel": ({"channelId": None}, 400),
     "a foreign tenant": ({"channelData": {"tenant": {"id": "evil"}}}, 403),
+    "a tenant that is foreign in one of two places": (
+        {"conversation": {"id": "a:1", "conversationType": "personal", "tenantId": "evil"}},
+        403,
+    ),
+    "a service address with a query": ({"serviceUrl": "OTHER PART?a=b"}, 403),
+    "an id that leads elsewhere": ({"id": ".."}, 400),
+    "a conversation that leads elsewhere": ({"conversation": {"id": "..", "conversationType": "personal"}}, 400),
+    "20000 values": ({"value": [0] * 20_000}, 400),
+    "40000 objects": ({"attachments": [{}] * 40_000}, 400),
     "no tenant": ({"channelData": {}, "conversation": {"id": "a:1", "conversationType": "personal"}}, 403),
     "an old message": ({"timestamp": "2020-01-01T00:00:00Z"}, 403),
     "no id": ({"id": None}, 400),
@@ -141,8 +200,8 @@ ACTIVITIES: dict[str, tuple[Json, int]] = {
 async def test_an_activity_that_its_token_does_not_cover_is_refused(
     changes: Json, status: int, teams: FakeTeams, bot: TeamsBot, ada: Person, chat: Conversation
 ) -> None:
-    if changes.get("serviceUrl") == "OTHER PART":
-        changes = {"serviceUrl": f"{teams.service_url}amer/"}  # the host is right, the token was made for another
+    if str(changes.get("serviceUrl")).startswith("OTHER PART"):  # the host is right, the token was made for another
+        changes = {"serviceUrl": str(changes["serviceUrl"]).replace("OTHER PART", f"{teams.service_url}amer/")}
 
     answered = await teams.deliver(teams.message(chat, ada, "hello") | changes)
 
@@ -185,11 +244,79 @@ async def test_a_body_that_is_no_activity_is_refused(body: bytes, status: int, t
 
 
 async def test_a_small_archive_that_unfolds_to_megabytes_is_refused(teams: FakeTeams, bot: TeamsBot) -> None:
-    bomb = gzip.compress(b" " * 64 * 1024 * 1024)
+    bomb = gzip.compress(b" " * 16 * 1024 * 1024)
 
     answered = await teams.deliver(bomb, headers={"Content-Encoding": "gzip"})
 
     assert answered.status == 413
+
+
+@pytest.mark.parametrize(
+    ("encoding", "body", "status"),
+    [
+        ("gzip", gzip.compress(b"{}", mtime=0), 400),
+        ("gzip", b"no archive at all", 400),
+        ("gzip", gzip.compress(b"x" * 1000, mtime=0)[:-10], 400),
+        ("deflate", b"{}", 415),
+        ("br", b"{}", 415),
+        ("gzip, gzip", gzip.compress(b"{}", mtime=0), 415),
+    ],
+)
+async def test_a_packed_body_is_unpacked_by_the_bot_or_refused(
+    encoding: str, body: bytes, status: int, teams: FakeTeams, store: Store
+) -> None:
+    async with TeamsBot(teams, store, auto_decompress=False):
+        assert (await teams.deliver(body, headers={"Content-Encoding": encoding})).status == status
+
+
+async def test_what_is_packed_arrives_and_what_unfolds_to_megabytes_does_not(
+    teams: FakeTeams, store: Store, ada: Person, chat: Conversation
+) -> None:
+    packed = gzip.compress(json.dumps(teams.message(chat, ada, "hello")).encode())
+    bomb = gzip.compress(b" " * 16 * 1024 * 1024)
+    async with TeamsBot(teams, store, auto_decompress=False) as bot:
+        assert (await teams.deliver(bomb, headers={"Content-Encoding": "gzip"})).status == 413
+        assert (await teams.deliver(packed, headers={"Content-Encoding": "gzip"})).status == 202
+        assert [heard.text for heard in bot.notes.heard_] == ["hello"]
+
+
+async def test_who_goes_away_in_the_middle_is_no_alarm(
+    teams: FakeTeams, bot: TeamsBot, ada: Person, chat: Conversation, capsys: pytest.CaptureFixture[str]
+) -> None:
+    token = teams.identity.sign(teams.service_url)
+    head = (
+        "POST /api/messages HTTP/1.1\r\nHost: bot\r\nContent-Type: application/json\r\n"
+        f"Authorization: Bearer {token}\r\nContent-Length: 200\r\n\r\n{{"
+    )
+    _, writer = await asyncio.open_connection("127.0.0.1", URL(teams.bot_url).port)
+    writer.write(head.encode())
+    await writer.drain()
+    await teams.until(lambda: teams.called("GET", "/keys$"))
+    writer.transport.abort()
+
+    assert (await teams.say(chat, ada, "hello")).status == 202
+    assert "[error" not in capsys.readouterr().out
+
+
+async def test_slow_bodies_leave_room_for_quick_ones(
+    teams: FakeTeams, bot: TeamsBot, ada: Person, chat: Conversation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bot.adapters.teams.ingress._MOST_SLOW", 2)
+    monkeypatch.setattr("bot.adapters.teams.ingress._AT_ONCE", 2)
+    monkeypatch.setattr("bot.adapters.teams.ingress._HURRIED_SECONDS", 0.2)
+    enough = asyncio.Event()
+
+    async def trickle() -> AsyncIterator[bytes]:
+        yield b'{"type":'
+        await enough.wait()
+
+    slow = [asyncio.create_task(teams.deliver(trickle())) for _ in range(5)]
+    await asyncio.wait(slow, timeout=5, return_when=asyncio.FIRST_COMPLETED)
+
+    assert (await teams.say(chat, ada, "hello")).status == 202
+    assert sum(each.done() for each in slow) <= 3
+    enough.set()
+    assert {each.status for each in await asyncio.gather(*slow)} <= {400, 408}
 
 
 async def test_a_body_without_a_length_is_cut_off_at_the_limit(teams: FakeTeams, bot: TeamsBot) -> None:
@@ -331,6 +458,22 @@ async def test_a_key_server_that_hangs_delays_nobody_whose_key_is_known(
     assert answered.seconds < 1
     held.release()
     assert (await stuck).status == 401
+
+
+async def test_who_waits_for_keys_takes_nobody_elses_place(
+    teams: FakeTeams, bot: TeamsBot, ada: Person, chat: Conversation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bot.adapters.teams.keys._MOST_WAITING", 3)
+    monkeypatch.setattr("bot.adapters.teams.ingress._AT_ONCE", 3)
+    await teams.say(chat, ada, "one")
+    held = teams.hold(path="openidconfiguration")
+    tokens = [teams.identity.sign(teams.service_url, headers={"kid": f"made-up-{number}"}) for number in range(6)]
+    stuck = [asyncio.create_task(teams.deliver({}, token=token)) for token in tokens]
+    await teams.until(lambda: held.hits and sum(each.done() for each in stuck) == 3)
+
+    assert (await teams.say(chat, ada, "two")).status == 202
+    held.release()
+    assert sorted(each.status for each in await asyncio.gather(*stuck)) == [401, 401, 401, 503, 503, 503]
 
 
 # The hosts.

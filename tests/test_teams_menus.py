@@ -1,5 +1,6 @@
 """Menus, dialogs, settings and files in Teams: what a person opens, fills in, and what comes of it."""
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
@@ -158,7 +159,7 @@ async def test_dialogs_speak_the_language_of_whoever_opens_them(teams: FakeTeams
 
     assert inputs(card_in(opened["task"]))["count"]["label"] == "Wie viele Bilder"
     assert told.json == {}
-    assert "Diesen Befehl kenne ich nicht mehr" in unknown.json["task"]["value"]
+    assert "Diesen Befehl kenne ich nicht mehr" in str(unknown.json["task"]["value"])
     assert (bot.notes.last.author.locale, bot.notes.last.author.timezone) == ("de-DE", "Europe/London")
 
 
@@ -177,6 +178,44 @@ async def test_ask_about_this_is_a_conversation_about_the_message(
     assert (heard.skill, heard.text) == ("chat", "how long is one?")
     assert heard.quote is not None
     assert heard.quote.text == "Nanoseconds"
+
+
+async def test_a_command_that_is_gone_says_so_in_the_dialog_it_opens(
+    teams: FakeTeams, bot: TeamsBot, ada: Person
+) -> None:
+    chat = teams.personal(ada)
+
+    opened = (await teams.invoke(chat, ada, "composeExtension/fetchTask", {"commandId": "no such"})).json
+
+    card = card_in(opened["task"])
+    assert (opened["task"]["type"], "actions" in card) == ("continue", False)
+    assert "do not know this command" in str(card)
+
+
+async def test_parameters_that_a_client_asks_for_itself_are_one_question_however_often_they_come(
+    teams: FakeTeams, bot: TeamsBot, ada: Person
+) -> None:
+    value = {"commandId": "translate", "data": {"text": "Good morning", "language": "French", "title": "x"}}
+    chat = teams.personal(ada)
+
+    first = await teams.invoke(chat, ada, "composeExtension/submitAction", value)
+    again = await teams.deliver(first.activity)
+    other = await teams.invoke(chat, ada, "composeExtension/submitAction", value)
+
+    assert [each.json for each in (first, again, other)] == [{}] * 3
+    assert [(each.skill, each.text, each.request["language"]) for each in bot.notes.heard_] == [
+        ("translate", "Good morning", "French")
+    ] * 2
+
+
+async def test_a_link_has_a_card_that_says_that_it_has_no_preview(teams: FakeTeams, bot: TeamsBot, ada: Person) -> None:
+    link = {"url": "https://example.com"}
+
+    shown = (await teams.invoke(teams.personal(ada), ada, "composeExtension/queryLink", link)).json
+
+    (card,) = shown["composeExtension"]["attachments"]
+    check_card(card["content"])
+    assert "no previews of links" in str(card)
 
 
 @pytest.mark.parametrize(
@@ -223,6 +262,41 @@ async def test_an_invoke_that_says_not_whose_it_is_is_refused(
     activity = teams.activity(teams.personal(ada), ada, "invoke", name="config/submit", value={"data": {}})
 
     assert (await teams.deliver(activity | changes)).status == 400
+
+
+async def test_an_invoke_that_comes_again_is_answered_again_but_done_once(
+    teams: FakeTeams, bot: TeamsBot, ada: Person
+) -> None:
+    chat = teams.personal(ada)
+    data = {"parley": {"action": "regenerate", "answer": "17"}}
+    activity = teams.activity(chat, ada, "invoke", name="adaptiveCard/action", value={"action": {"data": data}})
+
+    answers = await asyncio.gather(*(teams.deliver(activity) for _ in range(5)))
+    again = await teams.deliver(activity)
+    other = await teams.invoke(chat, ada, "adaptiveCard/action", {"action": {"data": data}})
+
+    assert {each.body for each in answers} == {again.body}
+    assert other.status == 200
+    assert [press.id for press in bot.notes.presses] == [activity["id"], other.id], (
+        "whoever presses twice is heard twice"
+    )
+
+
+async def test_the_chat_of_two_people_is_not_their_chat_with_the_bot(
+    teams: FakeTeams, bot: TeamsBot, ada: Person
+) -> None:
+    """Teams calls such a chat personal, too, when somebody in it uses the bot's menu."""
+    own = teams.personal(ada)
+    between = {"conversation": {"id": "19:ada_bob@unq.gbl.spaces", "conversationType": "personal"}}
+    chosen = teams.activity(own, ada, "invoke", name="composeExtension/fetchTask", value={"commandId": "translate"})
+    opened = await teams.deliver(chosen | between)
+    data = opened.json["task"]["value"]["card"]["content"]["actions"][0]["data"]
+    filled = teams.activity(own, ada, "invoke", name="composeExtension/submitAction", value={"data": data})
+
+    answered = await teams.deliver(filled | between)
+
+    assert "your own chat" in answered.json["task"]["value"]
+    assert bot.notes.last.channel.id == own.id
 
 
 async def test_an_invoke_needs_its_token_like_everything_else(teams: FakeTeams, bot: TeamsBot, ada: Person) -> None:

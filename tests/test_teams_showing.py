@@ -578,6 +578,12 @@ MARKDOWN = {
     "#hashtag": "#hashtag",
     "one\n\n---\n\ntwo": "one\n\n\n\ntwo",
     "Title\n=====\ntext": "Title\n\ntext",
+    "Roses are red,\nviolets are blue.\n\nEnd": "Roses are red,  \nviolets are blue.\n\nEnd",
+    "# A heading\nand words:\n1. one\nmore of it\n2. two": "**A heading**  \nand words:\n1. one  \nmore of it\n2. two",
+    "> one\n> two": "> one  \n> two",
+    "a  \nb\\\nc": "a  \nb\\\nc",
+    "see\n```\na\nb\n```\nand\nthen": "see\n```\na\nb\n```\nand  \nthen",
+    "- [ ] to do\n- [x] done\n1. [X] too\n\n[ ] and [x]": "- ☐ to do\n- ☑ done\n1. ☑ too\n\n[ ] and [x]",
     "- a\n- b\n  - c": "- a\n- b\n  - c",
     "a < b and c > d": "a < b and c > d",
     'look <img src="https://evil.example/?q=secret"> here': 'look &lt;img src="https://evil.example/?q=secret"> here',
@@ -627,12 +633,12 @@ def test_markdown_is_what_teams_can_show(text: str, seen: str) -> None:
 )
 def test_markdown_of_the_worst_kind_takes_no_time(sign: str) -> None:
     text = sign * (12_000 // len(sign))
-    started = time.perf_counter()
+    started = time.process_time()
 
     for worst in (text, f"# a{text}b", f"a|b\n{text}", f"{text}\n-|-\n{text}", f"# a{' ' * 12_000}b"):
         assert len(shown(worst)) < 4 * len(worst) + 100
 
-    assert time.perf_counter() - started < 2
+    assert time.process_time() - started < 2
 
 
 @pytest.mark.parametrize(

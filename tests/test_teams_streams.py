@@ -303,6 +303,7 @@ TEXTS = [
     "Code:\n\n```python\nprint('a|b')\n# no heading\n```\n\nand `inline <b>` code, ``too ` much``.",
     "See [it](https://example.com/a) and [1] or ![a fox](https://evil.example/x) <https://example.com> <b>x</b>!",
     "| a | b |\n|---|---|\n| 1 | 2 |\n| 3 | 4 |\n\nAfter the table.\n\nTitle\n=====\nText | with a bar.",
+    "Roses are red,\nviolets are blue.\n1. one\n2. two\n+ three\n- [ ] to do\n- [x] done\n1984\nwas a year\\\nor so.",
     "> a quote\n> of two lines\n\n~~~\nother fence\n~~~\n***\nEmoji 🦊🦊 and 狐狸.",
 ]
 

@@ -206,7 +206,8 @@ async def test_a_command_that_makes_no_sense_is_refused(owner: Visitor, fields: 
 
 
 async def test_settings_are_kept_and_a_mistake_is_told_at_its_field(owner: Visitor) -> None:
-    values = {"enabled": True, "who": "everybody", "most": 3, "house": "plain", "kind": True, "rules": ""}
+    whose = {"enabled": True, "who": "everybody", "besides": ""}
+    values = whose | {"most": 3, "house": "plain", "kind": True, "rules": ""}
     origins = {name: "community" if name == "most" else "default" for name in values}
     assert await choose(owner, room="", skill="paint", chosen={"most": 3}) == (
         200,

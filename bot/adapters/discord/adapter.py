@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from bot.adapter import Adapter, AdapterOff, Examined, Host, Limits
 from bot.adapters.discord.pace import FOR_TYPING, Pace
+from bot.adapters.discord.settings import DiscordSettings
 from bot.messages import Attachment, Channel, Person, Reply, Said
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ class Discord(Adapter):
     """Answers when it is mentioned, replied to, or written to in private. Needs no privileged intent."""
 
     name = "discord"
+    settings_type = DiscordSettings
 
     def __init__(self, config: "Config", store: "Store") -> None:
         """Raise `AdapterOff` when there is no usable DISCORD_TOKEN."""

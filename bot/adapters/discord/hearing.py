@@ -112,7 +112,7 @@ def person_of(
     user: discord.User | discord.Member, room: object, *, roles: Collection[str] = (), locale: str = ""
 ) -> Person:
     """Who this is. A moderator may manage the server, or this channel, by the roles Discord sent with the event, or
-    has one of the `roles` that were named for it.
+    has one of the `roles` that were named for it, or was named.
     """
     return Person(
         str(user.id),
@@ -121,6 +121,7 @@ def person_of(
         bot=user.bot,
         locale=locale,
         new=datetime.now(UTC) - user.created_at < _NEW,
+        roles=tuple(str(role) for role in user._roles) if isinstance(user, discord.Member) else (),  # noqa: SLF001
     )
 
 
@@ -136,7 +137,8 @@ def manages_server(user: discord.User | discord.Member) -> bool:
 def _moderates(user: discord.User | discord.Member, room: object, roles: Collection[str]) -> bool:
     if not isinstance(user, discord.Member) or user.is_timed_out():
         return False
-    if manages_server(user) or any(str(role) in roles for role in user._roles):  # noqa: SLF001 - ids, also unknown ones
+    named = (user.id, *user._roles)  # noqa: SLF001 - ids, also unknown ones
+    if manages_server(user) or any(str(each) in roles for each in named):
         return True
     if resolved := user.resolved_permissions:  # sent along when somebody presses a button or calls a command
         return resolved.manage_channels
@@ -201,7 +203,7 @@ def _quote(message: discord.Message) -> Quote | None:
         return Quote(str(reference.message_id))
     return Quote(
         str(earlier.id),
-        person_of(earlier.author, earlier.channel),
+        _quoted_person(earlier),
         in_words(earlier.content, earlier),
         attachments_of(earlier.attachments, earlier),
     )
@@ -212,11 +214,15 @@ def quoted(message: discord.Message) -> Quote:
     found = message.message_snapshots[0] if message.message_snapshots else message
     return Quote(
         str(message.id),
-        person_of(message.author, message.channel),
+        _quoted_person(message),
         in_words(found.content, message),
         attachments_of(found.attachments, message),
         forwarded=bool(message.message_snapshots),
     )
+
+
+def _quoted_person(message: discord.Message) -> Person:
+    return replace(person_of(message.author, message.channel), roles=())  # what they may do is not asked for
 
 
 def attachments_of(found: Iterable[discord.Attachment], carrier: discord.Message | None) -> tuple[Attachment, ...]:

@@ -8,30 +8,32 @@ import discord
 import structlog
 
 from bot.adapters.discord.hearing import person_of, place
+from bot.adapters.discord.settings import OWN, DiscordSettings
 from bot.messages import Channel, Person
+from bot.policy import ids_in, valid
 
 if TYPE_CHECKING:
     from discord.abc import Snowflake
 
     from storage import Store
 
-__all__ = ["OWN", "Chosen", "Here"]
+__all__ = ["Chosen", "Here"]
 
 log = structlog.get_logger(__name__)
-
-OWN = "@discord"  # in the place of a skill's name, which has no such letter
 
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """`threads` says that each question in a channel gets a thread of its own; `roles` are ids of moderators' roles."""
+    """`threads` says that each question in a channel gets a thread of its own; `roles` are ids of moderators' roles,
+    and of moderators.
+    """
 
     threads: bool = False
     roles: frozenset[str] = frozenset()
 
 
 class Here:
-    """Reads and writes it. `roles` are those that the operator has named for every server."""
+    """Reads it. `roles` are those that the operator has named for every server."""
 
     def __init__(self, store: "Store", roles: tuple[str, ...]) -> None:
         self._store = store
@@ -48,14 +50,8 @@ class Here:
         except Exception as error:  # noqa: BLE001 - whatever storage raises, nobody is a moderator for it
             log.warning("what was chosen could not be read", error=type(error).__name__)
             found = {}
-        roles = found.get("roles", ())
-        named = frozenset(str(role) for role in roles) if isinstance(roles, list) else frozenset()
-        return Chosen(found.get("threads") is True, self.roles | named)
-
-    async def choose(self, channel: Channel, chosen: Mapping[str, Any], *, everywhere: bool) -> None:
-        """Set it. Who may is asked before."""
-        key = (channel.platform, channel.tenant, "" if everywhere else channel.settings_id)
-        await self._store.choose(key, OWN, {**await self._store.chosen_at(key, OWN), **chosen})
+        chosen = valid(DiscordSettings, found)
+        return Chosen(chosen.threads, self.roles | ids_in(chosen.roles))
 
     async def person(self, user: discord.User | discord.Member, room: "Snowflake", locale: str = "") -> Person:
         """Who this is, here."""

@@ -13,12 +13,14 @@ from bot.adapter import Gone, Host, Origin
 from bot.adapters.discord import screens, texts, through
 from bot.adapters.discord.commands import SETTINGS_SKILL
 from bot.adapters.discord.hearing import manages_server, place_asked
-from bot.adapters.discord.here import OWN, Here
+from bot.adapters.discord.here import Here
 from bot.adapters.discord.permissions import lacking, rights_in
+from bot.adapters.discord.settings import OWN
 from bot.commands import Command, titled
 from bot.errors import UserError
-from bot.forms import Form, FormField
+from bot.forms import FormField
 from bot.messages import Attachment, Channel, Person
+from bot.policy import ids_in
 from bot.translations import translate
 
 if TYPE_CHECKING:
@@ -32,13 +34,6 @@ _CHANNEL_MESSAGE, _LATER, _LATER_IN_PLACE, _MODAL = 4, 5, 6, 9
 _EPHEMERAL = 64
 _PATIENCE = 1.5  # seconds for storage before a dialog, which has to be the first answer
 _HERE, _ALL = "here", "all"
-_ROLES = FormField("roles", "str", "Roles whose members are moderators of the bot too", False)
-_OWN = Command(
-    OWN,
-    "Where I answer, and who may change my settings",
-    Form(()),
-    Form((FormField("threads", "bool", "Answer each question in a thread of its own", False, False),)),
-)
 
 
 class Panel:
@@ -112,8 +107,6 @@ class Panel:
         now = await self._values(interaction, name, scope)
         read = {key: screens.read(fields[key], value) for key, value in filled.items() if key in fields}
         chosen = {key: value for key, value in read.items() if _differs(value, now.get(key))}
-        if name == OWN and _ROLES.name in filled:
-            chosen[_ROLES.name] = [str(role) for role in filled[_ROLES.name] or ()]
         await self._set(interaction, name, scope, chosen)
 
     # Settings
@@ -133,14 +126,10 @@ class Panel:
         if "enabled" in values:
             lines.append(translate("It is switched on." if values["enabled"] else "It is switched off.", locale))
         origins = await self._origins(interaction, name, scope)
-        lines += [
-            f"- {translate(field.description, locale)}: {_shown(values.get(field.name), locale)}"
-            + _origin(origins.get(field.name, "default"), locale)
-            for field in command.settings.fields
-        ]
-        if name == OWN:
-            roles = " ".join(f"<@&{role}>" for role in values.get(_ROLES.name) or ()) or "–"
-            lines.append(f"- {translate(_ROLES.description, locale)}: {roles}")
+        for field in command.settings.fields:
+            shown = _shown(field, values.get(field.name), interaction.guild, locale)
+            origin = _origin(origins.get(field.name, "default"), locale)
+            lines.append(f"- {translate(field.description, locale)}: {shown}{origin}")
         await self._show(
             interaction, "\n".join(lines)[:2000], _controls(settable, name, scope, values, origins, locale)
         )
@@ -159,10 +148,10 @@ class Panel:
             await self._respond(interaction, _CHANNEL_MESSAGE, {"content": content, "flags": _EPHEMERAL})
             return
         fields = command.settings.fields[page * screens.MOST_INPUTS :][: screens.MOST_INPUTS]
-        components = screens.inputs([(field, values.get(field.name, field.default)) for field in fields], locale)
-        if name == OWN:
-            roles = values.get(_ROLES.name) or ()
-            components.append(screens.roles(_ROLES.name, _ROLES.description, list(roles), locale))
+        components = screens.inputs(
+            [(field, _filled(field, values.get(field.name, field.default), interaction.guild)) for field in fields],
+            locale,
+        )
         title = f"{titled(name, locale)}: {translate('Settings', locale)}"
         await self._respond(interaction, _MODAL, screens.dialog(f"save:{name}:{scope}", title, components, locale))
 
@@ -176,32 +165,23 @@ class Panel:
         try:
             if refused := await self._refused(interaction, scope):
                 raise UserError(refused)
-            if name == OWN:
-                await self._here.choose(channel, chosen, everywhere=everywhere)
-                log.info("settings changed", platform="discord", skill=name, everywhere=everywhere)
-            else:
-                reset = await self._origins(interaction, name, scope) if back else ()
-                await self._host.configure(channel, person, name, chosen, everywhere=everywhere, reset=tuple(reset))
+            reset = await self._origins(interaction, name, scope) if back else ()
+            await self._host.configure(channel, person, name, chosen, everywhere=everywhere, reset=tuple(reset))
         except UserError as error:
             said = translate(str(error), locale)
         await self._show_settings(interaction, name, scope, said)
 
     async def _values(self, interaction: discord.Interaction, name: str, scope: str) -> Mapping[str, Any]:
         channel = _scoped(place_asked(interaction), scope)
-        if name == OWN:
-            chosen = await self._here.chosen(channel)
-            return {"threads": chosen.threads, "roles": sorted(chosen.roles - self._here.roles)}
         return (await self._host.choices(channel)).get(name, {})
 
     async def _origins(self, interaction: discord.Interaction, name: str, scope: str) -> Mapping[str, Origin]:
-        if name == OWN:
-            return {}
         return (await self._host.origins(_scoped(place_asked(interaction), scope))).get(name, {})
 
     def _settable(self, interaction: discord.Interaction) -> dict[str, Command]:
         """What can be set, by its name: first what is no skill, because a list holds no more than 25."""
         found = self._host.settable(place_asked(interaction))
-        return {command.name: command for command in (_OWN, *sorted(found, key=lambda each: each.name[0] != "@"))}
+        return {each.name: each for each in sorted(found, key=lambda each: (each.name[0] != "@", each.name != OWN))}
 
     async def _refused(self, interaction: discord.Interaction, scope: str) -> str:
         """Why somebody may not change this, on the word of the server that came with this very press."""
@@ -329,7 +309,22 @@ def _differs(value: Any, now: Any) -> bool:
     return str("" if value is None else value) != str("" if now is None else now)
 
 
-def _shown(value: Any, locale: str) -> str:
+def _filled(field: FormField, value: Any, guild: discord.Guild | None) -> Any:
+    """A value as an input takes it: people and roles as ids, each with what it is."""
+    if field.kind != "people":
+        return value
+    return [(each, "role" if guild and guild.get_role(int(each)) else "user") for each in _ids(value)]
+
+
+def _ids(value: Any) -> list[str]:
+    return [each for each in sorted(ids_in(str(value or ""))) if each.isdecimal()]
+
+
+def _shown(field: FormField, value: Any, guild: discord.Guild | None, locale: str) -> str:
+    if field.kind == "people":
+        return (
+            " ".join(f"<@{'&' if what == 'role' else ''}{each}>" for each, what in _filled(field, value, guild)) or "–"
+        )
     if isinstance(value, bool):
         return f"**{translate('yes' if value else 'no', locale)}**"
     text = " ".join(str(value if value is not None else "").split())
@@ -337,6 +332,4 @@ def _shown(value: Any, locale: str) -> str:
 
 
 def _pages(command: Command) -> int:
-    if command.name == OWN:
-        return 1
     return -(-len(command.settings.fields) // screens.MOST_INPUTS)

@@ -1,6 +1,6 @@
 """What people fill in on Discord: dialogs and choices, as the JSON that Discord shows. Pure."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from bot.adapters.discord.commands import option_names
@@ -11,7 +11,8 @@ from bot.translations import translate
 
 __all__ = ["button", "dialog", "inputs", "matching", "question", "reason", "request_of", "row", "select"]
 
-_ROW, _BUTTON, _SELECT, _TEXT, _ROLES, _LABEL = 1, 2, 3, 4, 6, 18
+_ROW, _BUTTON, _SELECT, _TEXT, _MENTIONABLE, _LABEL = 1, 2, 3, 4, 7, 18
+_MOST_PEOPLE = 25  # in one list
 MOST_INPUTS = 5  # in one dialog
 _LONG = 300  # characters from which a text has several lines
 _YES, _NO = "yes", "no"
@@ -38,25 +39,10 @@ def dialog(action: str, title: str, components: list[dict[str, Any]], locale: st
 
 
 def inputs(fields: Iterable[tuple[FormField, Any]], locale: str, *, must: bool = False) -> list[dict[str, Any]]:
-    """An input for each field, with what is set now. With `must`, a text may not be left empty."""
+    """An input for each field, with what is set now; of people and roles, pairs of an id and `user` or `role`. With
+    `must`, a text may not be left empty.
+    """
     return [_input(field, value, locale, must=must) for field, value in fields]
-
-
-def roles(name: str, text: str, chosen: Sequence[str], locale: str) -> dict[str, Any]:
-    """An input for roles of the server."""
-    return _label(
-        name,
-        text,
-        locale,
-        {
-            "type": _ROLES,
-            "custom_id": name,
-            "required": False,
-            "min_values": 0,
-            "max_values": 10,
-            "default_values": [{"id": role, "type": "role"} for role in chosen[:10]],
-        },
-    )
 
 
 def request_of(command: Command, filled: Mapping[str, Any]) -> dict[str, Any]:
@@ -67,6 +53,8 @@ def request_of(command: Command, filled: Mapping[str, Any]) -> dict[str, Any]:
 
 def read(field: FormField, value: Any) -> Any:
     """What was filled in for one field: a number stays text, which the form reads and says what is wrong with it."""
+    if field.kind == "people":
+        return " ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
     if isinstance(value, list | tuple):
         value = value[0] if value else ""
     if field.kind == "bool":
@@ -137,6 +125,10 @@ def _input(field: FormField, value: Any, locale: str, *, must: bool) -> dict[str
                 ],
             },
         )
+    if field.kind == "people":
+        chosen = [{"id": each, "type": what} for each, what in value or ()][:_MOST_PEOPLE]
+        people = {"required": False, "min_values": 0, "max_values": _MOST_PEOPLE, "default_values": chosen}
+        return _label(field.name, field.description, locale, {"type": _MENTIONABLE, "custom_id": field.name, **people})
     text = field.kind == "str"
     most = min(int(field.most), 4000) if text and field.most else 4000 if text else 20
     component: dict[str, Any] = {

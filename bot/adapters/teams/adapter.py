@@ -18,7 +18,9 @@ from bot.adapters.teams.gate import Gate, cloud_root
 from bot.adapters.teams.graph import Graph, graph_root
 from bot.adapters.teams.hosts import Hosts, is_loopback, parse
 from bot.adapters.teams.keys import Keys
+from bot.adapters.teams.playground import GREETS_AGAIN_SECONDS, RESTS_SECONDS
 from bot.adapters.teams.wire import Wire
+from bot.budget import Seldom
 from bot.messages import Attachment, Channel, Person, Reply, Said
 
 if TYPE_CHECKING:
@@ -48,7 +50,6 @@ _CHAT = replace(_LIMITS, pace=1.5, typing=0.0)  # what is streamed shows by itse
 _ASKED = "asked-"  # see `sending.py`: a question that no message shows
 _IN_CHAT = quote('{"contextType":"chat"}')
 _LOOK_EVERY = 60.0
-_PLAYGROUND_SECONDS = 0.3  # the Agents Playground loses what is said in a channel before its own request has returned
 
 
 class Teams(Adapter):
@@ -117,7 +118,9 @@ class Teams(Adapter):
         invokes = Invokes(addresses, menus, settings, consents, presses, self._showing.tidy, self._start)
         self._hearing = Hearing(addresses, hosts, people, invokes, presses, offered, chats, self._tell)
         if self.anonymous:
-            self._hearing.taken = lambda channel: connector.rest(channel.id, _PLAYGROUND_SECONDS)
+            self._hearing.taken = lambda channel: connector.rest(channel.id, RESTS_SECONDS)
+            self._hearing.greets = Seldom(GREETS_AGAIN_SECONDS)
+            invokes.meant = offered.newest
         self._downloads = Downloads(self._wire, hosts, self._bearer, self._graph)
         self._ingress = Ingress(gate, cloud, self._hearing.turn, anonymous=self.anonymous)
         self._background: set[asyncio.Task[None]] = set()
@@ -150,11 +153,11 @@ class Teams(Adapter):
     async def run(self, host: Host) -> None:
         await self._wire.open()
         self._hearing.host = host
+        if self.anonymous:
+            log.warning("teams is served without credentials, on this machine only")
         try:
             while True:
-                if self.anonymous:
-                    log.warning("teams is served without credentials, on this machine only")
-                elif self.trouble:
+                if self.trouble:
                     await self._prepare()
                 await asyncio.sleep(_LOOK_EVERY)
         finally:

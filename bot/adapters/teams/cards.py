@@ -93,9 +93,13 @@ def pressed_in(data: Any) -> tuple[str, str] | None:
     return None
 
 
-def dialog(title: str, body: Sequence[Json], submit: str, data: Json) -> Json:
-    """What Teams opens as a dialog: a card with one button that sends everything filled in, with `data` along."""
-    card = card_of(body, [{"type": "Action.Submit", "title": submit[:_LONGEST_LABEL], "data": data}])
+def dialog(title: str, body: Sequence[Json], submit: str = "", data: Json | None = None) -> Json:
+    """What Teams opens as a dialog: a card with one button that sends everything filled in, with `data` along.
+
+    Without `submit` it has no button.
+    """
+    sends = {"type": "Action.Submit", "title": submit[:_LONGEST_LABEL], "data": data or {}}
+    card = card_of(body, [sends] if submit else [])
     return {"title": title[:64], "height": "medium", "width": "medium", "card": {"contentType": CARD, "content": card}}
 
 

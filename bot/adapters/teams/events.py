@@ -4,7 +4,7 @@ import mimetypes
 import re
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from html import unescape
 from pathlib import PurePosixPath
 from typing import Any
@@ -30,6 +30,7 @@ __all__ = [
     "person_of",
     "team_of",
     "tenant_of",
+    "tenants_of",
     "text_of",
     "when",
 ]
@@ -47,6 +48,8 @@ _LONGEST_BODY = 64 * 1024
 _IMG = re.compile(r"""<img\b[^<>]{0,2000}?\bsrc=["'](?P<address>[^"'<>]{1,2000})["']""", re.IGNORECASE)
 _MOST_ENTITIES = 100
 _GENERAL = "General"  # the first channel of a team: it has the team's id, and Teams gives no name for it
+_AHEAD = timedelta(minutes=10)  # how far ahead another clock may be
+_IN_TEAMS = ("@thread.tacv2", "@thread.skype")
 _TYPES = {  # what the standard library does not know everywhere
     ".flac": "audio/flac",
     ".m4a": "audio/mp4",
@@ -59,12 +62,15 @@ _TYPES = {  # what the standard library does not know everywhere
 }
 
 
+def tenants_of(activity: Activity) -> list[str]:
+    """The Microsoft tenants that an activity says it comes from: there are two places for that."""
+    named = (_dict(_dict(activity.channel_data).get("tenant")).get("id"), _extra(activity.conversation).get("tenantId"))
+    return [each for each in named if isinstance(each, str) and each]
+
+
 def tenant_of(activity: Activity) -> str:
     """The Microsoft tenant an activity comes from, or an empty string."""
-    named = _dict(_dict(activity.channel_data).get("tenant")).get("id")
-    if not named:
-        named = _extra(activity.conversation).get("tenantId")
-    return named if isinstance(named, str) else ""
+    return next(iter(tenants_of(activity)), "")
 
 
 def channel_of(activity: Activity) -> Channel:
@@ -74,13 +80,15 @@ def channel_of(activity: Activity) -> Channel:
     named = _dict(_dict(activity.channel_data).get("channel")).get("name") or conversation.name
     name = named if isinstance(named, str) else ""
     tenant = tenant_of(activity)
-    if not name and conversation.conversation_type == "channel" and parent == _team_id(activity):
+    if not name and parent == _team_id(activity) and parent:
         name = _GENERAL
-    if conversation.conversation_type == "channel":
+    said = conversation.conversation_type
+    if said == "channel" or (not said and parent.endswith(_IN_TEAMS)):
         if thread:
             return Channel("teams", conversation.id, tenant, "thread", name, parent)
         return Channel("teams", conversation.id, tenant, "channel", name)
-    if conversation.conversation_type == "groupChat" or conversation.is_group:
+    # The chat of two people, in which somebody uses the bot's menu, calls itself personal too, but it is not the bot's.
+    if said == "groupChat" or conversation.is_group or parent.startswith("19:"):
         return Channel("teams", conversation.id, tenant, "group", name)
     return Channel("teams", conversation.id, tenant, "direct", name)
 
@@ -104,8 +112,11 @@ def team_of(activity: Activity) -> str:
 
 
 def when(activity: Activity) -> datetime:
-    """When it happened."""
-    return activity.timestamp.astimezone(UTC) if activity.timestamp else datetime.now(UTC)
+    """When it happened: what is said to come from far in the future happened now."""
+    now = datetime.now(UTC)
+    if activity.timestamp is None or activity.timestamp > now + _AHEAD:
+        return now
+    return activity.timestamp.astimezone(UTC)  # type: ignore[no-any-return]
 
 
 def message_of(activity: Activity, hosts: Hosts, *, moderator: bool | None = None) -> Message:
@@ -128,7 +139,7 @@ def is_from_bot(activity: Activity) -> bool:
     if sender is None:
         return False
     own = activity.recipient is not None and sender.id == activity.recipient.id
-    return own or sender.role == "bot" or str(sender.id or "").startswith("28:")
+    return own or str(sender.role or "").lower() in ("bot", "skill") or str(sender.id or "").startswith("28:")
 
 
 def is_addressed(activity: Activity) -> bool:
@@ -139,12 +150,12 @@ def is_addressed(activity: Activity) -> bool:
 def concerns_bot(members: list[ChannelAccount | None] | None, activity: Activity) -> bool:
     """Whether the bot itself is among members who came or went."""
     bot = activity.recipient.id if activity.recipient else None
-    return any(member is not None and member.id == bot for member in members or ())
+    return bool(bot) and any(member is not None and member.id == bot for member in members or ())
 
 
 def text_of(activity: Activity) -> str:
     """The words of a message, with the bot's mention taken out and other people's written as @name."""
-    text = str(activity.text or "")
+    text = str(activity.text or "")[:_LONGEST_BODY]
     for mention in _mentions(activity):
         written = mention.get("text")
         if not isinstance(written, str) or not written:

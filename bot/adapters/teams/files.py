@@ -18,6 +18,7 @@ from botbuilder.schema import Attachment as Attached
 from bot.adapters.teams.addresses import Address
 from bot.adapters.teams.connector import Refused, Unsent
 from bot.adapters.teams.consent import Consents
+from bot.adapters.teams.playground import is_playground, picture_card
 from bot.adapters.teams.sending import PATIENCE, PATIENCE_RUNNING, Sending, carded, written
 from bot.markup import clean
 from bot.media import MediaError, fit_picture
@@ -146,7 +147,7 @@ class Files:
             if attachment.kind != "image":
                 return await self._offer(channel, address, attachment, locale)
             picture = await fit_picture(attachment.data, side=_SIDE, max_bytes=_LARGEST_PICTURE)
-            activity = _with_picture(attachment, picture.media_type, picture.data)
+            activity = _with_picture(attachment, picture.media_type, picture.data, address)
             return await self._sending.send(address, activity, patience=PATIENCE)
         except (MediaError, Refused) as error:
             if isinstance(error, Refused) and error.status not in _UNWANTED:
@@ -259,7 +260,9 @@ def _marked_texts(texts: Sequence[Activity]) -> dict[str, Activity]:
     }
 
 
-def _with_picture(attachment: Attachment, media_type: str, content: bytes) -> Activity:
-    address = f"data:{media_type};base64,{base64.b64encode(content).decode()}"
-    attached = Attached(content_type=media_type, content_url=address, name=attachment.alt or attachment.name)
+def _with_picture(attachment: Attachment, media_type: str, content: bytes, address: Address) -> Activity:
+    where, alt = f"data:{media_type};base64,{base64.b64encode(content).decode()}", attachment.alt or attachment.name
+    if is_playground(address.service_url):
+        return carded(picture_card(where, alt))
+    attached = Attached(content_type=media_type, content_url=where, name=alt)
     return Activity(type=ActivityTypes.message, attachments=[attached])

@@ -4,7 +4,7 @@ import re
 import time
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -13,6 +13,7 @@ import structlog
 
 from bot.adapters.teams.hosts import Hosts
 from bot.adapters.teams.keys import Keys, KeysUnavailable
+from bot.budget import Seldom
 
 __all__ = ["Gate", "Pass", "Turned", "cloud_root"]
 
@@ -23,6 +24,8 @@ _TOKEN = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*")
 _LEEWAY = 300  # seconds that two clocks may differ
 _KEPT = 200
 _OLDEST = timedelta(minutes=10)
+_FEW = 3  # people for whom one token may speak without a word about it
+_ALERT_EVERY = 24 * 3600.0
 _ROOTS = {".azure.us": "https://api.botframework.us", ".azure.cn": "https://api.botframework.azure.cn"}
 
 
@@ -38,10 +41,11 @@ class Turned(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Pass:
-    """A verified token: what it claims, and the channels that its key may speak for."""
+    """A verified token: what it claims, the channels that its key may speak for, and some of those it spoke for."""
 
     claims: Mapping[str, Any]
     endorsements: frozenset[str]
+    senders: set[str] = field(default_factory=set, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +73,7 @@ class Gate:
         self._keys = keys
         self._hosts = hosts
         self._known: OrderedDict[str, _Known] = OrderedDict()  # Teams shows the same token for an hour
+        self._many = Seldom(_ALERT_EVERY)
 
     async def verify(self, authorization: str) -> Pass:
         """Check the Authorization header, before anything of the body is read. Raises `Turned`."""
@@ -95,6 +100,7 @@ class Gate:
                 leeway=_LEEWAY,
                 options={"require": ["exp", "nbf", "iss", "aud"]},
             )
+            until = float(claims["exp"])
         except KeysUnavailable:
             raise Turned(503, "KeysUnavailable", "The signing keys cannot be fetched just now.") from None
         except (jwt.ExpiredSignatureError, jwt.ImmatureSignatureError):
@@ -103,7 +109,7 @@ class Gate:
         except (jwt.PyJWTError, ValueError, TypeError, OverflowError, RecursionError):
             raise Turned(401, "Unauthorized", "The token is not valid here.") from None
         shown = Pass(claims, key.endorsements)
-        self._known[token] = _Known(shown, kid, key, float(claims["exp"]))
+        self._known[token] = _Known(shown, kid, key, until)
         while len(self._known) > _KEPT:
             self._known.popitem(last=False)
         return shown
@@ -116,9 +122,12 @@ class Gate:
         except KeysUnavailable:
             return False
 
-    def admit(self, shown: Pass, activity: Any, tenant: str) -> None:
-        """Check that a verified token covers this activity (botbuilder's, from `tenant`). Raises `Turned`."""
-        if not self._hosts.trusts(activity.service_url):
+    def admit(self, shown: Pass, activity: Any, tenants: Iterable[str]) -> None:
+        """Check that a verified token covers this activity (botbuilder's, that names these `tenants`).
+
+        Raises `Turned`.
+        """
+        if not self._hosts.trusts(activity.service_url) or "?" in activity.service_url or "#" in activity.service_url:
             raise Turned(403, "ForeignHost", "serviceUrl is not a host of Teams.")
         if self._keys is None:
             return
@@ -127,9 +136,21 @@ class Gate:
         claimed = shown.claims.get("serviceurl")
         if not isinstance(claimed, str) or claimed.rstrip("/") != activity.service_url.rstrip("/"):
             raise Turned(403, "ServiceUrlMismatch", "serviceUrl is not the one the token was made for.")
-        if tenant.lower() not in self._tenants:
-            log.warning("a foreign tenant was turned away", tenant=tenant[:64])
+        named = {tenant.lower() for tenant in tenants}
+        if not named or named - self._tenants:
+            log.warning("a foreign tenant was turned away", tenants=sorted(each[:64] for each in named))
             raise Turned(403, "ForeignTenant", "This bot does not serve your organisation.")
         if activity.timestamp is not None and datetime.now(UTC) - activity.timestamp > _OLDEST:
             log.warning("an old activity was turned away", remedy="if this repeats, check this machine's clock")
             raise Turned(403, "TooOld", "The activity is more than ten minutes old.")
+        self._notice(shown, activity)
+
+    def _notice(self, shown: Pass, activity: Any) -> None:
+        """Alert when one token speaks for many people: usual where many use the bot, and a stolen one elsewhere."""
+        sender = activity.from_property.id if activity.from_property else ""
+        if not sender or len(shown.senders) > _FEW or sender in shown.senders:
+            return
+        shown.senders.add(sender)
+        if len(shown.senders) > _FEW and self._many.due("senders"):
+            remedy = "none where more than a few people use the bot; elsewhere look who does"
+            log.warning("one token speaks for many senders", senders=len(shown.senders), remedy=remedy)

@@ -26,6 +26,7 @@ from bot.adapters.teams.invokes import Invokes
 from bot.adapters.teams.offered import Offered
 from bot.adapters.teams.people import People
 from bot.adapters.teams.presses import Presses, press_of
+from bot.budget import Seldom
 from bot.messages import Channel, Message, Press
 from bot.translations import translate
 
@@ -39,7 +40,8 @@ _TAKEN, _NOTHING_TO_DO = 202, 200
 class Hearing:
     """Turns activities into what the core understands. `host` is set while the bot runs.
 
-    `taken` is told of each channel in which a question is about to be heard.
+    `taken` is told of each channel in which a question is about to be heard. With `greets` the bot says hello each time
+    that it is added and it is due, and not once.
     """
 
     def __init__(
@@ -55,6 +57,7 @@ class Hearing:
     ) -> None:
         self.host: Host | None = None
         self.taken: Callable[[Channel], None] | None = None
+        self.greets: Seldom | None = None
         self._addresses = addresses
         self._hosts = hosts
         self._people = people
@@ -167,7 +170,8 @@ class Hearing:
         if activity.action in ("add", "add-upgrade") or concerns_bot(activity.members_added, activity):
             if address.team:
                 await self._addresses.belongs(address.tenant, address.team, there=True)
-            if await self._addresses.welcome(channel, address) and activity.action != "add-upgrade":
+            new = await self._addresses.welcome(channel, address)
+            if (self.greets.due(channel.key) if self.greets else new) and activity.action != "add-upgrade":
                 locale = person_of(activity).locale
                 suggestions = tuple(translate(each, locale) for each in _SUGGESTIONS)
                 self._tell(channel, _welcome(address.bot_name, channel, locale), suggestions)

@@ -1,5 +1,9 @@
 """What Teams asks and wants answered within the call: pressed buttons, thumbs, menus, dialogs, settings, files."""
 
+import asyncio
+import hashlib
+import json
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
@@ -10,9 +14,9 @@ from botbuilder.schema import Activity
 
 from bot.adapter import Host
 from bot.adapters.teams.addresses import Address, Addresses
-from bot.adapters.teams.cards import dialog
+from bot.adapters.teams.cards import CARD, card_of, dialog, words
 from bot.adapters.teams.consent import Consents
-from bot.adapters.teams.events import channel_of, person_of, when
+from bot.adapters.teams.events import channel_of, person_of, tenant_of, when
 from bot.adapters.teams.menus import Menus
 from bot.adapters.teams.presses import Presses, press_of, sign_of
 from bot.adapters.teams.settings import SettingsDialog
@@ -29,12 +33,14 @@ _MESSAGE = "application/vnd.microsoft.activity.message"
 _ERROR = "application/vnd.microsoft.error"
 _DONE, _STOPPED = "I am on it.", "I have stopped."
 _WORDS = 2000
+_REMEMBERED = 500  # invokes whose answer is given again when they come again
 
 
 class Invokes:
     """Answers each by its name. Whatever takes its time is begun here, with `start`, and done later.
 
-    `tidy` puts away a button that should have stopped an answer and found none.
+    `tidy` puts away a button that should have stopped an answer and found none. `meant` tells which answer a thumb is
+    for where a client does not say it; without it such a thumb counts nothing.
     """
 
     def __init__(
@@ -47,11 +53,13 @@ class Invokes:
         tidy: Callable[[Channel, str, str], Coroutine[Any, Any, None]],
         start: Callable[[Coroutine[Any, Any, None]], None],
     ) -> None:
+        self.meant: Callable[[Channel], Awaitable[str]] | None = None
         self._presses = presses
         self._tidy = tidy
         self._addresses = addresses
         self._consents = consents
         self._start = start
+        self._given: OrderedDict[str, asyncio.Task[Json]] = OrderedDict()
         self._answers: dict[str, Callable[[Host, Activity, Json, Address], Awaitable[Json]]] = {
             "adaptiveCard/action": self._pressed,
             "message/submitAction": self._judged,
@@ -60,8 +68,8 @@ class Invokes:
             "composeExtension/submitAction": menus.submitted,
             "composeExtension/query": self._nothing_found,
             "composeExtension/selectItem": self._nothing_found,
-            "composeExtension/queryLink": self._nothing_found,
-            "composeExtension/anonymousQueryLink": self._nothing_found,
+            "composeExtension/queryLink": self._no_preview,
+            "composeExtension/anonymousQueryLink": self._no_preview,
             "task/fetch": menus.asked_for,
             "task/submit": menus.filled_in,
             "config/fetch": settings.opened,
@@ -76,8 +84,20 @@ class Invokes:
             error = {"code": "NotImplemented", "message": "This bot does not answer such requests."}
             return InvokeResponse(status=501, body={"error": error})
         value = activity.value if isinstance(activity.value, dict) else {}
-        log.info("teams invoke", name=activity.name)
-        return InvokeResponse(status=200, body=await work(host, activity, value, address))
+        mark = _mark(activity)
+        given = self._given.get(mark)
+        if given is None:
+            log.info("teams invoke", name=activity.name)
+            given = asyncio.create_task(_done(work(host, activity, value, address)), name="teams invoke")
+            if mark:
+                self._given[mark] = given
+            while len(self._given) > _REMEMBERED:
+                self._given.popitem(last=False)
+        try:
+            return InvokeResponse(status=200, body=await asyncio.shield(given))
+        except BaseException:
+            self._given.pop(mark, None)  # it may come again, and work then
+            raise
 
     async def _pressed(self, host: Host, activity: Activity, value: Json, address: Address) -> Json:
         action = value.get("action")
@@ -96,12 +116,14 @@ class Invokes:
         given = value.get("actionValue")
         given = given if isinstance(given, dict) else {}
         action = {"like": "good", "dislike": "bad"}.get(str(given.get("reaction", "")).lower(), "")
-        if value.get("actionName") == "feedback" and action and activity.reply_to_id:
+        channel = await self._addresses.origin(channel_of(activity))
+        judged = activity.reply_to_id or (await self.meant(channel) if self.meant is not None else "")
+        if value.get("actionName") == "feedback" and action and judged:
             press = Press(
                 sign_of(activity),
-                await self._addresses.origin(channel_of(activity)),
+                channel,
                 person_of(activity),
-                activity.reply_to_id,
+                judged,
                 action,
                 when(activity),
                 _said(given.get("feedback")),
@@ -121,12 +143,31 @@ class Invokes:
         """There is nothing to search in."""
         return {"composeExtension": {"type": "result", "attachmentLayout": "list", "attachments": []}}
 
+    async def _no_preview(self, host: Host, activity: Activity, value: Json, address: Address) -> Json:
+        """Links are not previewed. That is a card, because a client that asks may expect one."""
+        text = translate("I show no previews of links. Ask me about it in a message.", person_of(activity).locale)
+        card = {"contentType": CARD, "content": card_of([words(text)])}
+        return {"composeExtension": {"type": "result", "attachmentLayout": "list", "attachments": [card]}}
+
     async def _consented(self, host: Host, activity: Activity, value: Json, address: Address) -> Json:
         file = self._consents.taken(activity.conversation.id, value)
         if value.get("action") == "accept":
             card, locale = str(activity.reply_to_id or ""), person_of(activity).locale
             self._start(self._consents.hand_over(address, file, value, card, locale))
         return {}
+
+
+async def _done(work: Awaitable[Json]) -> Json:
+    return await work
+
+
+def _mark(activity: Activity) -> str:
+    """The same for the same invoke when it is sent again; empty where Teams names none."""
+    if not activity.id:
+        return ""
+    told = (activity.conversation.id, tenant_of(activity), activity.id, str(activity.timestamp), activity.name)
+    written = json.dumps((told, activity.from_property.id, activity.reply_to_id, activity.value), default=str)
+    return hashlib.sha256(written.encode()).hexdigest()
 
 
 def _said(feedback: Any) -> str:

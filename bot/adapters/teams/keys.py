@@ -10,6 +10,7 @@ import aiohttp
 import jwt
 import orjson
 import structlog
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
 from bot.adapters.teams.hosts import is_loopback, parse
 from bot.adapters.teams.wire import Wire, read_limited
@@ -24,6 +25,7 @@ _UNKNOWN_EVERY = 300.0  # one unknown key id in five minutes is worth a look; mo
 _RETRY_EVERY = 2.0
 _DEADLINE = 5.0
 _LARGEST = 512 * 1024
+_MOST_WAITING = 100  # for the keys: whose key is known has to find a place while the others wait
 
 
 class KeysUnavailable(Exception):
@@ -50,6 +52,7 @@ class Keys:
         self._tried_at = float("-inf")
         self._unknown_at = float("-inf")
         self._flight: asyncio.Task[bool] | None = None
+        self._waiting = 0
 
     @property
     def usable(self) -> bool:
@@ -77,7 +80,13 @@ class Keys:
     async def fetch(self) -> bool:
         """Fetch the keys, together with whoever else is asking; whether that worked."""
         flight = self._start()
-        return flight is not None and await asyncio.shield(flight)
+        if flight is None or self._waiting >= _MOST_WAITING:
+            return False
+        self._waiting += 1
+        try:
+            return await asyncio.shield(flight)
+        finally:
+            self._waiting -= 1
 
     def _start(self) -> "asyncio.Task[bool] | None":
         if self._flight is None or self._flight.done():
@@ -129,7 +138,7 @@ def _read_keys(published: Any) -> dict[str, Key]:
         except (jwt.PyJWTError, ValueError, TypeError):
             log.warning("a bot framework key is malformed")
             continue
-        if public.key_size < 2048:
+        if not isinstance(public, RSAPublicKey) or not 2048 <= public.key_size <= 8192:
             continue
         endorsements = entry.get("endorsements")
         named = endorsements if isinstance(endorsements, list) else []

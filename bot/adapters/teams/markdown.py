@@ -16,12 +16,15 @@ _PICTURE = re.compile(r"!\[([^\[\]\n]{0,500})\](?:\([^()\n]{0,2000}\)|\[[^\[\]\n
 _ADDRESS = re.compile(r"<(https?://[^\s<>]+)>")
 _WIDE, _MOST_COLUMNS = 72, 12  # letters of equal width in a row, and columns that a card can show
 _TAG = re.compile(r"<(?=[A-Za-z/!?])")
+_ITEM = re.compile(r"[ \t]*(?:[-*+]|\d{1,9}[.)])[ \t]")
+_BOX = re.compile(r"([ \t]*(?:[-*+]|\d{1,9}[.)])[ \t]{1,4})\[([ xX])\](?=[ \t]|$)")
 
 
 def shown(text: str, footer: str = "") -> str:
     """`text` in the Markdown that Teams understands, with `footer` below it in italics."""
     lines = clean(text).split("\n")
     out: list[str] = []
+    written: set[int] = set()  # which of them are words, and not code
     fence = ""
     at = 0
     while at < len(lines):
@@ -43,9 +46,13 @@ def shown(text: str, footer: str = "") -> str:
                 at += 1
             out += ["```", *_aligned(rows), "```"]
         else:
+            written.add(len(out))
             out.append(_line(line))
     if fence:
         out.append(fence)
+    for number in written:
+        if number + 1 in written and _runs_on(out[number], out[number + 1]):
+            out[number] = f"{out[number].rstrip()}  "
     body = "\n".join(out).strip("\n")
     small = _italic(footer)
     return f"{body}\n\n{small}" if body and small else body or small
@@ -85,13 +92,19 @@ def _line(line: str) -> str:
         return ""
     heading = _HEADING.match(line)
     if heading is None:
-        return _inline(line)
+        box = _BOX.match(line)
+        return f"{box[1]}{'☐' if box[2] == ' ' else '☑'}{_inline(line[box.end() :])}" if box else _inline(line)
     words = line[heading.end() :].strip()
     opened = words.rstrip("#")
     if not opened or opened[-1] in " \t":
         words = opened.rstrip()
     words = words.replace("**", "").replace("__", "")
     return f"**{_inline(words)}**" if words else ""
+
+
+def _runs_on(line: str, following: str) -> bool:
+    """Whether Teams would write the following line behind this one: it takes a line's end for a mere gap."""
+    return bool(line.strip() and following.strip()) and not line.endswith("\\") and not _ITEM.match(following)
 
 
 def _is_rule(line: str) -> bool:

@@ -75,9 +75,9 @@ class Menus:
         data = data if isinstance(data, dict) else {}
         if data.get("close"):
             return {}
-        named, ticket = str(data.get("command") or value.get("commandId") or ""), str(data.get("ticket") or "")
-        command = self._command(named)
-        if command is None or not ticket.isalnum() or len(ticket) > 64:
+        named = str(data.get("command") or value.get("commandId") or "")
+        command, ticket = self._command(named), _ticket(activity, data)
+        if not named or command is None or not ticket:
             return _told(_UNKNOWN, person_of(activity).locale)
         quote = payload_of(activity, value)
         person = await self._people.surely(activity)
@@ -107,9 +107,10 @@ class Menus:
 
     def _form(self, named: str, quote: Quote | None, locale: str) -> Json:
         command = self._command(named)
-        if command is None:
-            return _told(_UNKNOWN, locale)
         body: list[Json] = []
+        if command is None:  # as a card, because not every client shows the words alone where a dialog should open
+            body.append(words(translate(_UNKNOWN, locale)))
+            return {"task": {"type": "continue", "value": dialog(named or "Parley", body)}}
         if quote is not None and quote.text:
             short = quote.text if len(quote.text) <= _SHOWN else f"{quote.text[:_SHOWN]}…"
             body.append({"type": "Container", "style": "emphasis", "items": [words(short, isSubtle=True, maxLines=4)]})
@@ -132,6 +133,14 @@ class Menus:
             return channel, True
         own = await self._chats.own(activity, address)
         return None if own is None else (own, False)
+
+
+def _ticket(activity: Activity, data: Json) -> str:
+    """What tells this filling in from others, should it be sent twice; empty where nothing does."""
+    given = data.get("ticket")
+    if given is None:  # not a dialog of ours, but one that a client makes from a list of parameters
+        given = "".join(filter(str.isalnum, str(activity.id or "")))[:64]
+    return given if isinstance(given, str) and given.isalnum() and len(given) <= 64 else ""
 
 
 def _told(text: str, locale: str) -> Json:

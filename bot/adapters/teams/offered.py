@@ -90,13 +90,22 @@ class Offered:
             if given is None and quote.author is not None and quote.author.bot:
                 named = (quote.id, _LASTING, "")  # whoever presses these is told that the answer is too old
         else:
-            if newest is None:
-                newest = await self._read(channel)
-                _put(self._newest, channel.key, newest)
-            named = newest
+            named = await self._latest(channel)
         message_id, buttons, locale = named
         action = _labels(buttons, {locale, message.author.locale}).get(words)
         return (message_id, action) if action else None
+
+    async def newest(self, channel: Channel) -> str:
+        """The id of the newest answer here, where it offers something; else nothing."""
+        message_id, buttons, _ = await self._latest(channel)
+        return message_id if buttons else ""
+
+    async def _latest(self, channel: Channel) -> _Newest:
+        found = self._newest.get(channel.key)
+        if found is None:
+            found = await self._read(channel)
+            _put(self._newest, channel.key, found)
+        return found
 
     async def _read(self, channel: Channel) -> _Newest:
         """The newest answer of a conversation, where this process has shown none."""

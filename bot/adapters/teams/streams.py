@@ -29,7 +29,9 @@ _LONGEST_SIGN = 1000
 _SECONDS = 105.0  # Teams ends a stream after two minutes
 _KEPT = 1000
 _REFUSED = "ContentStreamNotAllowed"
-_RULE = re.compile(r"[-_*=`~\s]*")
+_MARK = re.compile(
+    r"[-_*=`~\s]*|\s*(?:\d{1,9}[.)]?|\+)\s*"
+)  # perhaps a fence closed only for show, or an item's beginning
 _OPEN = re.compile(r"!?\[[^\[\]]*(?:\](?=$|[(\[:])[^)]*)?$|!?<[^<>]*$|!?$")  # what may yet become a link or a tag
 
 
@@ -174,14 +176,14 @@ def settled(text: str) -> str:
     a link, a fence that was closed for show may go on.
     """
     *lines, last = text.split("\n")
-    if _RULE.fullmatch(last):
-        last = ""  # perhaps a fence that is closed only for show
-    elif last.lstrip().startswith("#") or "|" in last:
+    if last.lstrip().startswith("#") or "|" in last:
         last = ""
     else:
         last = last[: _OPEN.search(last).start()]  # type: ignore[union-attr]
         if last.count("`") % 2:
             last = last[: last.rfind("`")]
+        if _MARK.fullmatch(last):
+            last = ""
     while lines and "|" in lines[-1]:
         lines.pop()
         last = ""

@@ -106,7 +106,7 @@ class Connector:
                 return teams.identity.machine(request)
             case (_, "graph", *rest):
                 return teams.graph.serve(call, request, rest)
-            case (_, "teams", "v3", *rest):
+            case (_, place, "v3", *rest) if place == teams.place:
                 self._check_token(call)
                 return self._connector(call, request.content_type, rest)
             case _:

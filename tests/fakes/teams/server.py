@@ -55,11 +55,15 @@ class FakeTeams:
     """A Teams with one bot in it, on a free port of 127.0.0.1.
 
     `bot_url` is where the bot listens for activities. `calls` are all requests that came from the bot; `leaks` are
-    sentences about tokens that came where they must not; `throttled` counts the calls that came too fast.
+    sentences about tokens that came where they must not; `throttled` counts the calls that came too fast. `place` is
+    the first part of the path of its service.
     """
 
-    def __init__(self, *, anonymous: bool = False, bot_name: str = "Parley", port: int = 0) -> None:
+    def __init__(
+        self, *, anonymous: bool = False, bot_name: str = "Parley", port: int = 0, place: str = "teams"
+    ) -> None:
         self.anonymous = anonymous
+        self.place = place
         self.app_id = str(uuid.uuid4())
         self.password = f"secret-{uuid.uuid4().hex}"
         self.tenant = str(uuid.uuid4())
@@ -118,7 +122,7 @@ class FakeTeams:
 
     @property
     def service_url(self) -> str:
-        return f"{self.origin}/teams/"
+        return f"{self.origin}/{self.place}/"
 
     def settings(self) -> dict[str, Any]:
         """What a bot's configuration has to say to talk to this Teams, by the names of its fields."""
