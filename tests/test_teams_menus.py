@@ -8,6 +8,7 @@ import pytest
 
 from bot.errors import UserError
 from bot.messages import Attachment, Reply
+from bot.translations import translate
 from storage import Store
 from tests.fakes.teams import Conversation, FakeTeams, Person
 from tests.fakes.teams.checks import check_card
@@ -148,19 +149,31 @@ async def test_a_picture_is_drawn_from_the_box_where_one_writes(teams: FakeTeams
     assert [each.text for each in teams.answers(chat)] == ["A fox."]
 
 
-async def test_dialogs_speak_the_language_of_whoever_opens_them(teams: FakeTeams, bot: TeamsBot, ada: Person) -> None:
+@pytest.mark.parametrize("locale", ["de-DE", "es-MX", "fr-CA", "ja-JP"])
+async def test_dialogs_speak_the_language_of_whoever_opens_them(
+    locale: str, teams: FakeTeams, bot: TeamsBot, ada: Person
+) -> None:
     chat = teams.personal(ada)
     value = {"commandId": "draw", "commandContext": "compose"}
 
-    opened = (await teams.invoke(chat, ada, "composeExtension/fetchTask", value, locale="de-DE")).json
-    data = card_in(opened["task"])["actions"][0]["data"] | {"prompt": "x"}
-    told = await teams.invoke(chat, ada, "composeExtension/submitAction", {"data": data}, locale="de-DE")
-    unknown = await teams.invoke(chat, ada, "composeExtension/fetchTask", {"commandId": "juggle"}, locale="de-DE")
+    opened = (await teams.invoke(chat, ada, "composeExtension/fetchTask", value, locale=locale)).json
+    card = card_in(opened["task"])
+    data = card["actions"][0]["data"] | {"prompt": "x"}
+    told = await teams.invoke(chat, ada, "composeExtension/submitAction", {"data": data}, locale=locale)
+    unknown = await teams.invoke(chat, ada, "composeExtension/fetchTask", {"commandId": "juggle"}, locale=locale)
 
-    assert inputs(card_in(opened["task"]))["count"]["label"] == "Wie viele Bilder"
+    english = (await teams.invoke(chat, ada, "composeExtension/fetchTask", value)).json
+    seen, plain = (
+        [str(each[key]) for each in parts(shown) for key in ("text", "title", "label", "errorMessage") if key in each]
+        for shown in (card, card_in(english["task"]))
+    )
+    assert inputs(card)["count"]["label"] == translate("How many pictures", locale)
+    assert len(seen) == len(plain)
+    assert [text for text in seen if text in plain and len(text) > 12] == [], "no sentence is left in English"
     assert told.json == {}
-    assert "Diesen Befehl kenne ich nicht mehr" in str(unknown.json["task"]["value"])
-    assert (bot.notes.last.author.locale, bot.notes.last.author.timezone) == ("de-DE", "Europe/London")
+    sentence = "I do not know this command any more. Whoever runs this bot can renew its app package."
+    assert translate(sentence, locale) in [each.get("text") for each in parts(unknown.json)]
+    assert (bot.notes.last.author.locale, bot.notes.last.author.timezone) == (locale, "Europe/London")
 
 
 @pytest.mark.parametrize("command", ["chat", "Ask about this", ""])
