@@ -14,6 +14,7 @@ from storage.migrate import migrate
 from storage.offers import put_offer
 from storage.records import Bill, File, Heard, Line, Offer, Post, State
 from storage.tables import bills, files, inbox, lines, posts
+from storage.uploads import Uploads
 
 __all__ = ["Store", "open_store"]
 
@@ -49,7 +50,7 @@ _SAID = insert(lines)
 _USED = insert(bills)
 
 
-class Store(Context):
+class Store(Context, Uploads):
     """The open store. Every method that writes returns after its commit."""
 
     async def close(self) -> None:

@@ -15,7 +15,7 @@ from bot.translations import languages, translate
 BOT = Path(str(resources.files("bot")))
 FILES = sorted(BOT.glob("locales/**/*.toml"))
 MARKS = re.compile(r"\{\w*\}")
-ASKS = {"translate": 0, "says": 0, "_said": 0, "_told": 0, "Button": 1}  # which argument is a sentence
+ASKS = {"translate": 0, "says": 0, "_said": 0, "_told": 0, "_sentence": 0, "Button": 1}  # which argument is a sentence
 
 
 def sentences(path: Path) -> dict[str, str]:
@@ -70,7 +70,11 @@ def said_in(file: Path) -> Iterator[str]:
                     yield from texts(value)
             case ast.IfExp(body=body, orelse=orelse):
                 yield from [*texts(body), *texts(orelse)]
-            case ast.BoolOp(values=values) | ast.Tuple(elts=values) | ast.List(elts=values):
+            case ast.Call(func=ast.Attribute(value=ast.Name(id=known) as several), args=[_, *otherwise]) if (
+                known.isupper()
+            ):
+                yield from [*texts(several), *(text for each in otherwise for text in texts(each))]
+            case ast.BoolOp(values=values) | ast.Tuple(elts=values) | ast.List(elts=values) | ast.Dict(values=values):
                 for value in values:
                     yield from texts(value)
 

@@ -10,7 +10,7 @@ from urllib.parse import quote
 import structlog
 from aiohttp import web
 
-from bot.adapter import Adapter, AdapterOff, Examined, Host, Limits
+from bot.adapter import Adapter, AdapterOff, Community, Examined, Host, Limits
 from bot.adapters.teams.addresses import Addresses
 from bot.adapters.teams.bearer import Bearer, SignInFailed
 from bot.adapters.teams.connector import Connector
@@ -46,7 +46,8 @@ _LIMITS = Limits(
     resends=True,
     buttons=8,
 )
-_CHAT = replace(_LIMITS, pace=1.5, typing=0.0)  # what is streamed shows by itself that it is being written
+# In a chat of one's own what is streamed shows by itself that it is being written, and files go to one's OneDrive.
+_CHAT = replace(_LIMITS, pace=1.5, typing=0.0, attachment_bytes=32 * 1024 * 1024)
 _ASKED = "asked-"  # see `sending.py`: a question that no message shows
 _IN_CHAT = quote('{"contextType":"chat"}')
 _LOOK_EVERY = 60.0
@@ -63,6 +64,7 @@ class Teams(Adapter):
         # botbuilder takes a second to import: only who uses it waits for it.
         from bot.adapters.teams.chats import Chats
         from bot.adapters.teams.cloud import Cloud
+        from bot.adapters.teams.communities import Communities
         from bot.adapters.teams.consent import Consents
         from bot.adapters.teams.credentials import credentials_of
         from bot.adapters.teams.downloads import Downloads
@@ -100,18 +102,19 @@ class Teams(Adapter):
             keys=self._keys,
             hosts=hosts,
         )
-        self._addresses = addresses = Addresses(store)
+        self._addresses = addresses = Addresses(store, config.keep_days)
         connector = Connector(self._wire, hosts, self._bearer)
         cloud = Cloud(connector)
         sending = Sending(cloud, addresses, hosts)
-        consents = Consents(sending, self._wire, hosts)
-        files = Files(sending, store, consents)
+        self._consents = consents = Consents(sending, self._wire, hosts, store)
+        files = Files(sending, store, consents, config.keep_days)
         offered = Offered(store, addresses)
         self._showing = Showing(
             sending, addresses, files, offered, self._canceled, sensitivity=config.teams_sensitivity
         )
         self._places = Places(connector)
         people = People(self._places, self._graph, config.teams_moderators)
+        self._communities = Communities(addresses, connector)
         presses, chats = Presses(people, addresses), Chats(addresses, connector)
         menus = Menus(people, addresses, chats, offered.asked, lambda: self.commands)
         settings = SettingsDialog(people, addresses)
@@ -153,6 +156,7 @@ class Teams(Adapter):
     async def run(self, host: Host) -> None:
         await self._wire.open()
         self._hearing.host = host
+        self._start(self._consents.resume())
         if self.anonymous:
             log.warning("teams is served without credentials, on this machine only")
         try:
@@ -196,6 +200,9 @@ class Teams(Adapter):
         if place is None:
             return None
         return await earlier(self._graph, place, limit, since, reader, self.config.teams_app_id.strip())
+
+    async def communities(self) -> tuple[Community, ...]:
+        return await self._communities.find()
 
     def link(self, channel: Channel, message_id: str) -> str:
         if channel.kind == "direct" or message_id.startswith(_ASKED):

@@ -47,10 +47,11 @@ _STOP = "stop"  # the same card while the answer is being written
 class Files:
     """Shows what goes with an answer, and takes away what no longer does."""
 
-    def __init__(self, sending: Sending, store: "Store", consents: Consents) -> None:
+    def __init__(self, sending: Sending, store: "Store", consents: Consents, days: float) -> None:
         self._sending = sending
         self._store = store
         self._consents = consents
+        self._days = days  # for which it is remembered what was shown with an answer
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def show(
@@ -83,6 +84,7 @@ class Files:
                 wanted[mark] = partial(self._file, channel, address, attachment, locale)
             if not reply.running:
                 for mark in [mark for mark in below.shown if mark not in wanted and mark not in (_BUTTONS, _STOP)]:
+                    await self._consents.withdraw(channel, below.shown[mark])
                     await below.drop(mark)
             for mark in [mark for mark in wanted if mark not in below.shown]:
                 try:
@@ -131,7 +133,7 @@ class Files:
         lock = self._locks.get(name)
         if lock is None:
             lock = self._locks[name] = asyncio.Lock()
-        return _Below(self._sending, self._store, address, name), lock
+        return _Below(self._sending, self._store, address, channel, message_id, self._days), lock
 
     async def forget(self, channel: Channel, address: Address, message_id: str) -> None:
         """Take away everything that was shown with an answer."""
@@ -139,6 +141,7 @@ class Files:
         async with lock:
             await below.look()
             for each in list(below.shown):
+                await self._consents.withdraw(channel, below.shown[each])
                 await below.drop(each)
 
     async def _file(self, channel: Channel, address: Address, attachment: Attachment, locale: str) -> str:
@@ -157,7 +160,7 @@ class Files:
     async def _offer(self, channel: Channel, address: Address, attachment: Attachment, locale: str) -> str:
         """Teams takes a file from a bot only into a person's own OneDrive, in their chat with it, when they agree."""
         if channel.kind == "direct":
-            return await self._consents.ask(address, attachment, locale)
+            return await self._consents.ask(channel, address, attachment, locale)
         if attachment.kind == "text" and len(attachment.data) <= _LONGEST_TEXT:
             text = clean(attachment.data.decode("utf-8", "replace")).replace("```", "'''")
             return await self._sending.send(
@@ -172,11 +175,16 @@ class Files:
 class _Below:
     """What is shown below one answer, by marks, as it is kept: {mark: message id}."""
 
-    def __init__(self, sending: Sending, store: "Store", address: Address, name: str) -> None:
+    def __init__(
+        self, sending: Sending, store: "Store", address: Address, channel: Channel, message_id: str, days: float
+    ) -> None:
         self._sending = sending
         self._store = store
         self._address = address
-        self._name = name
+        self._channel = channel
+        self._message_id = message_id
+        self._days = days
+        self._name = _name(channel, message_id)
         self.shown: dict[str, str] = {}
 
     async def look(self) -> None:
@@ -234,7 +242,19 @@ class _Below:
 
     async def keep(self, more: "dict[str, str] | None" = None) -> None:
         """Remember what is shown, and `more`."""
-        await self._store.note("teams", self._name, {"shown": self.shown | (more or {})})
+        shown = self.shown | (more or {})
+        if not shown:
+            await self._store.unnote("teams", self._name)
+            return
+        await self._store.note(
+            "teams",
+            self._name,
+            {"shown": shown},
+            days=self._days,
+            tenant=self._channel.tenant,
+            channel=self._channel.id,
+            message=self._message_id,
+        )
 
 
 def _name(channel: Channel, message_id: str) -> str:
