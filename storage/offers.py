@@ -3,10 +3,11 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, bindparam, delete, insert, select
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from storage.accounts import Accounts
+from storage.prepared import Prepared
 from storage.records import File, Given, Offer
 from storage.tables import answers, feedback, files, inbox, lines, posts
 
@@ -22,6 +23,16 @@ _GIVEN = (
     answers.c.about,
     inbox.c.state,
 )
+
+_NEW = upsert(answers)
+_OFFER = Prepared(
+    _NEW.on_conflict_do_update(
+        index_elements=["heard"],
+        set_={name: _NEW.excluded[name] for name in ("skill", "question", "buttons", "about", "at")},
+    ),
+    *(column.name for column in answers.columns),
+)
+_LET_GO = Prepared(delete(files).where(files.c.heard == bindparam("answer"), files.c.kept))
 
 
 class Offers(Accounts):
@@ -128,32 +139,22 @@ def put_offer(
 ) -> None:
     """Keep what an answer offers, in the transaction that keeps the answer."""
     now, skill = datetime.now(UTC), offer.skill or skill
-    connection.execute(
-        upsert(answers)
-        .values(
-            heard=heard,
-            platform=key[0],
-            tenant=key[1],
-            channel=key[2],
-            person=person,
-            skill=skill,
-            question=offer.question,
-            buttons=offer.buttons,
-            about=offer.about,
-            at=now,
-        )
-        .on_conflict_do_update(
-            index_elements=["heard"],
-            set_={
-                "skill": skill,
-                "question": offer.question,
-                "buttons": offer.buttons,
-                "about": offer.about,
-                "at": now,
-            },
-        )
+    _OFFER.run(
+        connection,
+        {
+            "heard": heard,
+            "platform": key[0],
+            "tenant": key[1],
+            "channel": key[2],
+            "person": person,
+            "skill": skill,
+            "question": offer.question,
+            "buttons": offer.buttons,
+            "about": offer.about,
+            "at": now,
+        },
     )
-    connection.execute(files.delete().where(files.c.heard == heard, files.c.kept))
+    _LET_GO.run(connection, {"answer": heard})
     for file in offer.files:
         connection.execute(
             insert(files).values(

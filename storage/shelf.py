@@ -8,12 +8,21 @@ from sqlalchemy import Connection, delete, insert, select
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from storage.engine import Database
+from storage.prepared import Prepared
 from storage.records import File
 from storage.tables import files, notes, settings
 
 __all__ = ["Shelf"]
 
 _RECENT_SETTINGS = 5000  # kept in memory
+_NEW_NOTE = upsert(notes)
+_KEPT = ("value", "tenant", "channel", "message", "until")  # of a note
+_NOTE = Prepared(
+    _NEW_NOTE.on_conflict_do_update(
+        index_elements=["platform", "name"], set_={column: _NEW_NOTE.excluded[column] for column in _KEPT}
+    ),
+    *("platform", "name", *_KEPT),
+)
 
 
 class Shelf:
@@ -155,11 +164,7 @@ class Shelf:
         }
 
         def work(connection: Connection) -> None:
-            connection.execute(
-                upsert(notes)
-                .values(platform=platform, name=name, **kept)
-                .on_conflict_do_update(index_elements=["platform", "name"], set_=kept)
-            )
+            _NOTE.run(connection, {"platform": platform, "name": name, **kept})
 
         await self.database.write(work)
 
@@ -181,6 +186,19 @@ class Shelf:
             connection.execute(delete(notes).where(notes.c.platform == platform, notes.c.name == name))
 
         await self.database.write(work)
+
+    async def notes_from(self, platform: str, beginning: str, most: int) -> dict[str, dict[str, Any]]:
+        """What was kept under names that begin so, by name; of so many at most."""
+        statement = (
+            select(notes.c.name, notes.c.value)
+            .where(notes.c.platform == platform, notes.c.name >= beginning, notes.c.name < f"{beginning}\U0010ffff")
+            .limit(most)
+        )
+
+        def work(connection: Connection) -> dict[str, dict[str, Any]]:
+            return {row.name: row.value for row in connection.execute(statement)}
+
+        return await self.database.read(work)
 
     # Files.
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Coroutine, Iterable, Sequence
+from collections.abc import Callable, Collection, Coroutine, Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -10,7 +10,7 @@ from urllib.parse import quote
 import structlog
 from aiohttp import web
 
-from bot.adapter import Adapter, AdapterOff, Examined, Host, Limits
+from bot.adapter import Adapter, AdapterOff, Community, Examined, Host, Limits
 from bot.adapters.teams.addresses import Addresses
 from bot.adapters.teams.bearer import Bearer, SignInFailed
 from bot.adapters.teams.connector import Connector
@@ -63,6 +63,7 @@ class Teams(Adapter):
         # botbuilder takes a second to import: only who uses it waits for it.
         from bot.adapters.teams.chats import Chats
         from bot.adapters.teams.cloud import Cloud
+        from bot.adapters.teams.communities import Communities
         from bot.adapters.teams.consent import Consents
         from bot.adapters.teams.credentials import credentials_of
         from bot.adapters.teams.downloads import Downloads
@@ -93,7 +94,8 @@ class Teams(Adapter):
             self._keys = Keys(config.teams_openid_url, self._wire)
             self._bearer = Bearer(self._wire, credentials, f"{root}/.default")
             if graph := graph_root(config.teams_graph_url, config.teams_login_url):
-                self._graph = Graph(self._wire, _bearers(self._wire, config, f"{graph}/.default"), graph)
+                self._graph_scope = f"{graph}/.default"
+                self._graph = Graph(self._wire, _bearers(self._wire, config, self._graph_scope), graph)
         gate = Gate(
             app_id=config.teams_app_id,
             issuer=root,
@@ -113,6 +115,7 @@ class Teams(Adapter):
         )
         self._places = Places(connector)
         people = People(self._places, self._graph, config.teams_moderators)
+        self._communities = Communities(addresses, connector)
         presses, chats = Presses(people, addresses), Chats(addresses, connector)
         menus = Menus(people, addresses, chats, offered.asked, lambda: self.commands)
         settings = SettingsDialog(people, addresses)
@@ -199,6 +202,28 @@ class Teams(Adapter):
         if place is None:
             return None
         return await earlier(self._graph, place, limit, since, reader, self.config.teams_app_id.strip())
+
+    def reload(self, config: "Config") -> Collection[str]:
+        """Sign in with a new secret or certificate, also where a file of the same name holds another one."""
+        from bot.adapters.teams.credentials import credentials_of
+
+        if self._bearer is None:
+            return ()
+        proof = ("teams_app_password", "teams_certificate")
+        changed = self.config.model_copy(update={name: getattr(config, name) for name in proof})
+        try:
+            _is_anonymous(changed)
+            self._bearer.use(credentials_of(changed))
+        except AdapterOff as error:
+            log.error("teams keeps its credentials", reason=str(error))
+            return ()
+        if self._graph is not None:
+            self._graph.bearer_of = _bearers(self._wire, changed, self._graph_scope)
+        self.config = changed
+        return proof
+
+    async def communities(self) -> tuple[Community, ...]:
+        return await self._communities.find()
 
     def link(self, channel: Channel, message_id: str) -> str:
         if channel.kind == "direct" or message_id.startswith(_ASKED):

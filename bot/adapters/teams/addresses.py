@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections import OrderedDict
 from dataclasses import asdict, dataclass, fields, replace
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from bot.messages import Channel
 
@@ -17,6 +17,8 @@ _KEPT = 2000
 _LONG = 400.0  # days without a word after which a conversation is forgotten
 _NOTED_AGAIN = 30  # days after which it is noted again that there was a word
 _T = TypeVar("_T")
+_MOST_NOTES = 5000
+_KINDS: dict[str, Literal["direct", "channel", "group"]] = {"channel": "channel", "groupChat": "group"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +84,17 @@ class Addresses:
         async with self._writing:
             known = await self.find(channel)
             await self._write(channel, _still(address, known, channel) if known else replace(address, welcomed=False))
+
+    async def all(self) -> list[tuple[Channel, Address]]:
+        """Every place that has settings of its own and that the bot is still in: channels without their threads."""
+        found: dict[tuple[str, str], tuple[Channel, Address]] = {}
+        for name, noted in (await self._store.notes_from("teams", "conversation ", _MOST_NOTES)).items():
+            address, (_, tenant, conversation) = _read(noted), name.split(" ", 2)
+            own = conversation.partition(";messageid=")[0]
+            kind = _KINDS.get(address.kind, "direct")
+            if not address.gone:
+                found[tenant, own] = Channel("teams", own, tenant, kind), address
+        return list(found.values())
 
     async def welcome(self, channel: Channel, address: Address) -> bool:
         """The bot was added here: remember the address. True once, so that it is greeted once."""

@@ -168,6 +168,12 @@ class FakeTeams(Accidents):
         """The Entra id of a team."""
         return str(uuid.uuid5(uuid.NAMESPACE_OID, team_id))
 
+    def channels_of(self, team_id: str) -> list[Json]:
+        """The channels of a team. The first one has no name: clients know what to call it."""
+        threads = [each for each in self.conversations.values() if each.kind == "channel"]
+        names = {each.channel: each.name for each in threads if (each.team or each.channel) == team_id}
+        return [{"id": own, "name": None if own == team_id else name} for own, name in names.items()]
+
     def group(self, name: str, *people: Person) -> Conversation:
         identifier = f"19:{uuid.uuid4().hex}@thread.v2"
         return self._add(Conversation(identifier, "groupChat", self.tenant, name, members=list(people)))
