@@ -181,6 +181,7 @@ class Hearing:
         if activity.action in ("add", "add-upgrade") or concerns_bot(activity.members_added, activity):
             if address.team:
                 await self._addresses.belongs(address.tenant, address.team, there=True)
+            self._people.added()
             new = await self._addresses.welcome(channel, address)
             if (self.greets.due(channel.key) if self.greets else new) and activity.action != "add-upgrade":
                 locale = person_of(activity).locale
