@@ -26,6 +26,8 @@ log = structlog.get_logger(__name__)
 PATIENCE_RUNNING, PATIENCE = 10.0, 60.0
 ASKED = "asked-"  # begins the id of a question that no message shows: it was asked in a dialog
 _GONE = (403, 404, 410)
+_NOT_DONE_HERE = 501  # what the Agents Playground says to deletions
+_NOTHING = "–"
 
 
 class Sending:
@@ -78,12 +80,17 @@ class Sending:
         await self._cloud.speak(_reference(address), work, answers=None, patience=patience)
 
     async def delete(self, address: Address, message_id: str) -> None:
-        """Delete a message. Raises `Unsent`."""
+        """Delete a message, or leave next to nothing of it where nothing can be deleted. Raises `Unsent`."""
 
         async def work(context: TurnContext) -> None:
             await context.delete_activity(message_id)
 
-        await self._cloud.speak(_reference(address), work, answers=None, patience=PATIENCE)
+        try:
+            await self._cloud.speak(_reference(address), work, answers=None, patience=PATIENCE)
+        except Refused as error:
+            if error.status != _NOT_DONE_HERE:
+                raise
+            await self.update(address, message_id, written(_NOTHING), patience=PATIENCE)
 
     async def take_away(self, address: Address, message_id: str) -> None:
         """Delete a message if it can be deleted: an old picture does less harm than an answer that is held up."""
