@@ -224,8 +224,9 @@ class Adapter(ABC):
         """How the connection is, in numbers with a unit in their name: `heartbeat_seconds_ago`, `latency_seconds` …"""
         return {}
 
-    def reload(self, config: "Config") -> None:  # noqa: B027 - most of it takes a restart
-        """Take over what can be of a configuration that was read anew, while it runs."""
+    def reload(self, config: "Config") -> Collection[str]:
+        """Take over what can be of a configuration that was read anew, while it runs; the names of what was."""
+        return ()
 
     @abstractmethod
     def limits(self, channel: Channel) -> Limits:

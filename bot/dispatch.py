@@ -287,7 +287,9 @@ class Dispatch(People):
         question = unpacked(given.question)
         if why := await self._conversation.refusal(replace(question, author=person)):
             return why
-        if not await self._store.again(given.heard, given.question):
+        if person.id == question.author.id:  # what they may do is as it is now
+            question = replace(question, author=person)
+        if not await self._store.again(given.heard, packed(question)):
             return TOO_LATE
         await self._submit_again(given.heard, question)
         return ""

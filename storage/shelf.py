@@ -8,12 +8,21 @@ from sqlalchemy import Connection, delete, insert, select
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from storage.engine import Database
+from storage.prepared import Prepared
 from storage.records import File
 from storage.tables import files, notes, settings
 
 __all__ = ["Shelf"]
 
 _RECENT_SETTINGS = 5000  # kept in memory
+_NEW_NOTE = upsert(notes)
+_KEPT = ("value", "tenant", "channel", "message", "until")  # of a note
+_NOTE = Prepared(
+    _NEW_NOTE.on_conflict_do_update(
+        index_elements=["platform", "name"], set_={column: _NEW_NOTE.excluded[column] for column in _KEPT}
+    ),
+    *("platform", "name", *_KEPT),
+)
 
 
 class Shelf:
@@ -155,11 +164,7 @@ class Shelf:
         }
 
         def work(connection: Connection) -> None:
-            connection.execute(
-                upsert(notes)
-                .values(platform=platform, name=name, **kept)
-                .on_conflict_do_update(index_elements=["platform", "name"], set_=kept)
-            )
+            _NOTE.run(connection, {"platform": platform, "name": name, **kept})
 
         await self.database.write(work)
 

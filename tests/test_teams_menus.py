@@ -417,7 +417,7 @@ async def test_files_and_pictures_of_a_channel_are_read_where_that_was_allowed(
     group = teams.group("A group", ada)
     await teams.say(group, ada, "hello")
     address = "https://contoso.sharepoint.com/sites/foxes/Shared Documents/fox.m4a"
-    picture = "teams/t/channels/c/messages/17/hostedContents/abc"
+    picture = f"chats/{group.id}/messages/17/hostedContents/abc"
     teams.graph.shares[address.replace(" ", "%20")] = b"a voice"
     teams.graph.hosted[picture] = b"\x89PNG"
     files = [{"contentType": "reference", "contentUrl": address.replace(" ", "%20"), "name": "fox.m4a"}]

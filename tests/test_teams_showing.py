@@ -591,7 +591,7 @@ async def test_what_is_noted_of_a_conversation_lasts_while_it_is_spoken_in_and_n
         await teams.say(conversation, ada, "draw a fox")
         heard = bot.notes.last
         await bot.adapter.post(heard.channel, Reply("Here:", (picture(8),)), answers=heard.id, nonce="1")
-        assert await noted() == {"conversation": 400, "files": 7}
+        assert await noted() == {"conversation": 400, "files": 7, "below": 7}
 
         writes = []
         real = store.note

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Coroutine, Iterable, Sequence
+from collections.abc import Callable, Collection, Coroutine, Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -76,6 +76,7 @@ class Teams(Adapter):
         from bot.adapters.teams.people import People
         from bot.adapters.teams.places import Places
         from bot.adapters.teams.presses import Presses
+        from bot.adapters.teams.quoting import Quoting
         from bot.adapters.teams.sending import Sending
         from bot.adapters.teams.settings import SettingsDialog
         from bot.adapters.teams.showing import Showing
@@ -93,7 +94,8 @@ class Teams(Adapter):
             self._keys = Keys(config.teams_openid_url, self._wire)
             self._bearer = Bearer(self._wire, credentials, f"{root}/.default")
             if graph := graph_root(config.teams_graph_url, config.teams_login_url):
-                self._graph = Graph(self._wire, _bearers(self._wire, config, f"{graph}/.default"), graph)
+                self._graph_scope = f"{graph}/.default"
+                self._graph = Graph(self._wire, _bearers(self._wire, config, self._graph_scope), graph)
         gate = Gate(
             app_id=config.teams_app_id,
             issuer=root,
@@ -118,7 +120,8 @@ class Teams(Adapter):
         menus = Menus(people, addresses, chats, offered.asked, lambda: self.commands)
         settings = SettingsDialog(people, addresses)
         invokes = Invokes(addresses, menus, settings, consents, presses, self._showing.tidy, self._start)
-        self._hearing = Hearing(addresses, hosts, people, invokes, presses, offered, chats, self._tell)
+        quoting = Quoting(self._graph, self._places, addresses, store, config.teams_app_id.strip())
+        self._hearing = Hearing(addresses, hosts, people, invokes, presses, offered, chats, quoting, self._tell)
         if self.anonymous:
             self._hearing.taken = lambda channel: connector.rest(channel.id, RESTS_SECONDS)
             self._hearing.greets = Seldom(GREETS_AGAIN_SECONDS)
@@ -199,6 +202,25 @@ class Teams(Adapter):
         if place is None:
             return None
         return await earlier(self._graph, place, limit, since, reader, self.config.teams_app_id.strip())
+
+    def reload(self, config: "Config") -> Collection[str]:
+        """Sign in with a new secret or certificate, also where a file of the same name holds another one."""
+        from bot.adapters.teams.credentials import credentials_of
+
+        if self._bearer is None:
+            return ()
+        proof = ("teams_app_password", "teams_certificate")
+        changed = self.config.model_copy(update={name: getattr(config, name) for name in proof})
+        try:
+            _is_anonymous(changed)
+            self._bearer.use(credentials_of(changed))
+        except AdapterOff as error:
+            log.error("teams keeps its credentials", reason=str(error))
+            return ()
+        if self._graph is not None:
+            self._graph.bearer_of = _bearers(self._wire, changed, self._graph_scope)
+        self.config = changed
+        return proof
 
     async def communities(self) -> tuple[Community, ...]:
         return await self._communities.find()

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from bot.adapters.teams.cards import Json
     from storage import Store
 
-__all__ = ["Files"]
+__all__ = ["Files", "below_name"]
 
 log = structlog.get_logger(__name__)
 
@@ -192,6 +192,8 @@ class _Below:
                 await self.keep()
             raise
         await self.keep()
+        if shown_id := self.shown[mark]:  # so that who replies to it replies to the answer
+            await self._note(below_name(self._channel, shown_id), {"answer": self._message_id})
 
     async def replace(self, address: Address, card: "Json | None") -> None:
         """Have this card in the place of the one that is shown, or none. Raises `Unsent`."""
@@ -228,7 +230,10 @@ class _Below:
 
     async def drop(self, mark: str) -> None:
         """Take something away."""
-        await self._sending.take_away(self._address, self.shown.pop(mark))
+        shown_id = self.shown.pop(mark)
+        await self._sending.take_away(self._address, shown_id)
+        if shown_id and mark not in (_BUTTONS, _STOP):
+            await self._store.unnote("teams", below_name(self._channel, shown_id))
         await self.keep()
 
     async def keep(self, more: "dict[str, str] | None" = None) -> None:
@@ -237,15 +242,23 @@ class _Below:
         if not shown:
             await self._store.unnote("teams", self._name)
             return
+        await self._note(self._name, {"shown": shown})
+
+    async def _note(self, name: str, value: "Json") -> None:
         await self._store.note(
             "teams",
-            self._name,
-            {"shown": shown},
+            name,
+            value,
             days=self._days,
             tenant=self._channel.tenant,
             channel=self._channel.id,
             message=self._message_id,
         )
+
+
+def below_name(channel: Channel, shown_id: str) -> str:
+    """Under which name it is kept below which answer something is shown: {"answer": message id}."""
+    return f"below {channel.tenant} {channel.id} {shown_id}"
 
 
 def _name(channel: Channel, message_id: str) -> str:
