@@ -1,8 +1,10 @@
 """From what Teams sends to what was said: botbuilder's activities in, the bot's values out."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from html import unescape
 from typing import Any
 
 from botbuilder.schema import Activity, ChannelAccount
