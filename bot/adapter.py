@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Adapter",
     "AdapterOff",
+    "Community",
     "Examined",
     "Gone",
     "Host",
@@ -63,6 +64,19 @@ class Examined:
     what: str
     well: bool
     text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Community:
+    """A server or an organisation that the bot is in: `id` is what its channels have as their `tenant`.
+
+    `channels` are those that settings can be made for, by name; threads are not among them.
+    """
+
+    platform: str
+    id: str
+    name: str
+    channels: tuple[Channel, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +171,9 @@ class Host(Protocol):
         `UserError` when `person` is no moderator, or with the remedy for each field that cannot be so.
         """
 
+    async def communities(self, person: Person) -> "tuple[Community, ...]":
+        """Where the bot is, on every platform. Raises `UserError` for anybody but whoever runs it."""
+
     async def export(self, person: Person, channel: Channel) -> bytes:
         """Everything kept of a person on the channel's platform, as a JSON document for their eyes only."""
 
@@ -207,8 +224,9 @@ class Adapter(ABC):
         """How the connection is, in numbers with a unit in their name: `heartbeat_seconds_ago`, `latency_seconds` …"""
         return {}
 
-    def reload(self, config: "Config") -> None:  # noqa: B027 - most of it takes a restart
-        """Take over what can be of a configuration that was read anew, while it runs."""
+    def reload(self, config: "Config") -> Collection[str]:
+        """Take over what can be of a configuration that was read anew, while it runs; the names of what was."""
+        return ()
 
     @abstractmethod
     def limits(self, channel: Channel) -> Limits:
@@ -278,6 +296,10 @@ class Adapter(ABC):
     async def invite(self) -> str:
         """The address at which somebody adds the bot to their community; empty where there is none."""
         return ""
+
+    async def communities(self) -> "Sequence[Community]":
+        """The communities that the bot is in, for whoever runs it; what cannot be found out is left out."""
+        return ()
 
     def routes(self) -> "Iterable[AbstractRouteDef]":
         """Paths this platform needs on the one HTTP server that all adapters share."""

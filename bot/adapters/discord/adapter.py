@@ -5,7 +5,7 @@ discord.py is imported only once it is known that Discord is switched on: it cos
 
 from typing import TYPE_CHECKING
 
-from bot.adapter import Adapter, AdapterOff, Examined, Host, Limits, Step
+from bot.adapter import Adapter, AdapterOff, Community, Examined, Host, Limits, Step
 from bot.adapters.discord.settings import DiscordSettings
 from bot.messages import Attachment, Channel, Person, Reply, Said
 
@@ -140,6 +140,12 @@ class Discord(Adapter):
         from bot.adapters.discord.examining import invited
 
         return await invited(self._token)
+
+    async def communities(self) -> list[Community]:
+        from bot.adapters.discord.communities import communities
+
+        client = self._connection.client
+        return communities(client.guilds) if client is not None else []
 
     def link(self, channel: Channel, message_id: str) -> str:
         """The address of a message; nobody but their reader can open those in private."""
