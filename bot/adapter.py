@@ -31,6 +31,7 @@ __all__ = [
     "Origin",
     "Overloaded",
     "PostFailed",
+    "Step",
 ]
 
 Origin = Literal["here", "community", "default"]
@@ -83,7 +84,7 @@ class Limits:
     """What a platform can carry in one channel.
 
     `characters` counts UTF-16 code units, the measure that is never too generous on any platform.
-    `pace` is the least number of seconds between two edits of a running answer.
+    `pace` is the least number of seconds between two edits of a running answer (see also `Adapter.ready`).
     `typing` is how often, in seconds, the typing sign has to be renewed; 0 where there is none.
     `once` says that a post repeated with the same nonce is shown only once. Where it is false, an answer begins as a
     placeholder and everything later is an edit, which can be repeated without harm.
@@ -102,6 +103,10 @@ class Limits:
     resends: bool = False
     buttons: int = 0
     messages: int = 0
+
+
+Step = Literal["sign", "begin", "grow", "end"]
+"""What is shown of an answer: that it is on its way, its first words, more of them, all of it."""
 
 
 class Host(Protocol):
@@ -230,6 +235,14 @@ class Adapter(ABC):
     @abstractmethod
     async def run(self, host: Host) -> None:
         """Listen until cancelled. Returning or raising means the platform is lost."""
+
+    async def ready(self, channel: Channel, step: Step, answers: str) -> bool:
+        """Wait until the platform takes one more call in this channel, for the answer to the message `answers`.
+
+        What is shown is put together after this, so that it is the newest there is. `False` when this step need not be
+        shown. Waiting may be cancelled when nobody wants the step any more. A platform that sets no pace keeps this.
+        """
+        return True
 
     @abstractmethod
     async def post(self, channel: Channel, reply: Reply, *, answers: str, nonce: str) -> str:

@@ -1,5 +1,6 @@
 """`Settings` and `Request` → forms that a person can fill in, on whatever surface; and words → a filled form."""
 
+import functools
 import types
 import typing
 from dataclasses import dataclass
@@ -96,7 +97,7 @@ def fill(model: type[M], words: str = "", given: dict[str, Any] | None = None) -
     `given` holds the fields of a command's options. In words, `size=tall` sets a field; the rest goes to the first
     str field, or, where there is none, to the other fields in order: "roll 3". Raises `UserError` with the remedy.
     """
-    form = form_of(model)
+    form = _form_of(model)
     answers: dict[str, Any] = dict(given or {})
     rest: list[str] = []
     known = {field.name for field in form.fields if field is not form.words}
@@ -117,6 +118,9 @@ def fill(model: type[M], words: str = "", given: dict[str, Any] | None = None) -
         return model(**answers)
     except ValidationError as error:
         raise UserError("\n".join(_sentence(form, mistake) for mistake in error.errors(include_url=False))) from None
+
+
+_form_of = functools.lru_cache(1000)(form_of)  # for its names and bounds: a default may be another one each time
 
 
 def _sentence(form: Form, mistake: Any) -> str:

@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 
 from filelock import FileLock, Timeout
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
-from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 
 __all__ = ["Database", "InUse", "StorageError", "StorageTrouble", "WrongAddress"]
 
@@ -186,7 +186,7 @@ class Database:
 
     def _write_all(self, engine: Engine) -> None:
         """The writer's whole life."""
-        with engine.connect().execution_options(writing=True) as connection:
+        with engine.connect() as connection:
             closing = False
             while not closing:
                 group = [self._queue.get()]
@@ -235,17 +235,31 @@ def _is_busy(error: BaseException | None) -> bool:
 
 def _committed(connection: Connection, group: list[_Write]) -> bool:
     """Do these writes in one transaction; on an error, none of them, and each holds it."""
+    driver: Any = connection.connection.driver_connection
     try:
-        with connection.begin():
-            for write in group:
-                write.result = write.work(connection)
-    except Exception as error:  # noqa: BLE001 - it belongs to whoever asked for the write
+        driver.execute("BEGIN IMMEDIATE")  # by way of SQLAlchemy, this and the commit cost more than a usual write
         for write in group:
-            write.error = error
+            write.result = write.work(connection)
+        driver.commit()
+    except Exception as error:  # noqa: BLE001 - it belongs to whoever asked for the write
+        with contextlib.suppress(sqlite3.Error):  # after some errors SQLite has done so by itself
+            driver.rollback()
+        for write in group:
+            write.error = _known(error)
         return False
+    finally:
+        if connection.in_transaction():  # as SQLAlchemy sees it, because something was run through it
+            connection.rollback()
     for write in group:
         write.error = None
     return True
+
+
+def _known(error: Exception) -> BaseException:
+    """An error of the driver's own as SQLAlchemy raises it, so that nobody has to know of both."""
+    if not isinstance(error, sqlite3.Error):
+        return error
+    return DBAPIError.instance("", None, error, sqlite3.Error, hide_parameters=True)
 
 
 def _done(connection: Connection, write: _Write) -> None:
@@ -253,7 +267,7 @@ def _done(connection: Connection, write: _Write) -> None:
     try:
         write.result = write.work(connection)
     except Exception as error:  # noqa: BLE001 - it belongs to whoever asked for it
-        write.error = error
+        write.error = _known(error)
 
 
 def _tell(writes: list[_Write]) -> None:
@@ -298,7 +312,8 @@ def _engine(path: Path) -> Engine:
 
     @event.listens_for(engine, "begin")
     def _begun(connection: Connection) -> None:
-        writing = connection.get_execution_options().get("writing", False)
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
+        driver: Any = connection.connection.driver_connection
+        if not driver.in_transaction:  # the writer begins its own
+            driver.execute("BEGIN")
 
     return engine

@@ -3,10 +3,11 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, bindparam, delete, insert, select
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from storage.accounts import Accounts
+from storage.prepared import Prepared
 from storage.records import File, Given, Offer
 from storage.tables import answers, feedback, files, inbox, lines, posts
 
@@ -22,6 +23,16 @@ _GIVEN = (
     answers.c.about,
     inbox.c.state,
 )
+
+_NEW = upsert(answers)
+_OFFER = Prepared(
+    _NEW.on_conflict_do_update(
+        index_elements=["heard"],
+        set_={name: _NEW.excluded[name] for name in ("skill", "question", "buttons", "about", "at")},
+    ),
+    *(column.name for column in answers.columns),
+)
+_LET_GO = Prepared(delete(files).where(files.c.heard == bindparam("answer"), files.c.kept))
 
 
 class Offers(Accounts):
@@ -66,6 +77,11 @@ class Offers(Accounts):
             return (row[0], found) if newest == f"re:{found.event}" else None
 
         return await self.database.read(work)
+
+    async def asked(self, key: tuple[str, str, str], event: str) -> str | None:
+        """The question that was asked with this message and answered, as it was packed; None when it is not kept."""
+        given = await self._given(key, inbox.c.event == event)
+        return given.question if given is not None else None
 
     async def _given(self, key: tuple[str, str, str], which: Any) -> Given | None:
         statement = (
@@ -123,32 +139,22 @@ def put_offer(
 ) -> None:
     """Keep what an answer offers, in the transaction that keeps the answer."""
     now, skill = datetime.now(UTC), offer.skill or skill
-    connection.execute(
-        upsert(answers)
-        .values(
-            heard=heard,
-            platform=key[0],
-            tenant=key[1],
-            channel=key[2],
-            person=person,
-            skill=skill,
-            question=offer.question,
-            buttons=offer.buttons,
-            about=offer.about,
-            at=now,
-        )
-        .on_conflict_do_update(
-            index_elements=["heard"],
-            set_={
-                "skill": skill,
-                "question": offer.question,
-                "buttons": offer.buttons,
-                "about": offer.about,
-                "at": now,
-            },
-        )
+    _OFFER.run(
+        connection,
+        {
+            "heard": heard,
+            "platform": key[0],
+            "tenant": key[1],
+            "channel": key[2],
+            "person": person,
+            "skill": skill,
+            "question": offer.question,
+            "buttons": offer.buttons,
+            "about": offer.about,
+            "at": now,
+        },
     )
-    connection.execute(files.delete().where(files.c.heard == heard, files.c.kept))
+    _LET_GO.run(connection, {"answer": heard})
     for file in offer.files:
         connection.execute(
             insert(files).values(

@@ -1,18 +1,28 @@
 """What is kept beside conversations: the choices of moderators, the notes of adapters, files."""
 
 from collections.abc import Collection
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, delete, insert, select
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from storage.engine import Database
+from storage.prepared import Prepared
 from storage.records import File
 from storage.tables import files, notes, settings
 
 __all__ = ["Shelf"]
 
 _RECENT_SETTINGS = 5000  # kept in memory
+_NEW_NOTE = upsert(notes)
+_KEPT = ("value", "tenant", "channel", "message", "until")  # of a note
+_NOTE = Prepared(
+    _NEW_NOTE.on_conflict_do_update(
+        index_elements=["platform", "name"], set_={column: _NEW_NOTE.excluded[column] for column in _KEPT}
+    ),
+    *("platform", "name", *_KEPT),
+)
 
 
 class Shelf:
@@ -23,6 +33,7 @@ class Shelf:
         # This process is the only one that writes, so what it read or wrote last is what is there.
         self._chosen: dict[tuple[str, str, str], dict[str, dict[str, Any]]] = {}
         self._changes = 0
+        self.notes_erased = 0  # how often notes went that nobody had taken away by name
 
     # What moderators have chosen, for a channel or (channel "") for a whole community.
 
@@ -128,15 +139,32 @@ class Shelf:
 
     # What adapters remember for themselves.
 
-    async def note(self, platform: str, name: str, value: dict[str, Any]) -> None:
-        """Keep `value` under (platform, name), replacing what was there."""
+    async def note(
+        self,
+        platform: str,
+        name: str,
+        value: dict[str, Any],
+        *,
+        days: float | None = None,
+        tenant: str = "",
+        channel: str = "",
+        message: str = "",
+    ) -> None:
+        """Keep `value` under (platform, name), replacing what was there; for so many `days`, or for good.
+
+        It goes with its community (`tenant`) too, and with the person whose own `channel` it is about, or to whom the
+        bot's `message` there was an answer.
+        """
+        kept = {
+            "value": value,
+            "tenant": tenant,
+            "channel": channel,
+            "message": message,
+            "until": None if days is None else datetime.now(UTC) + timedelta(days=days),
+        }
 
         def work(connection: Connection) -> None:
-            connection.execute(
-                upsert(notes)
-                .values(platform=platform, name=name, value=value)
-                .on_conflict_do_update(index_elements=["platform", "name"], set_={"value": value})
-            )
+            _NOTE.run(connection, {"platform": platform, "name": name, **kept})
 
         await self.database.write(work)
 
@@ -150,6 +178,14 @@ class Shelf:
             return found
 
         return await self.database.read(work)
+
+    async def unnote(self, platform: str, name: str) -> None:
+        """Keep nothing under (platform, name) any more."""
+
+        def work(connection: Connection) -> None:
+            connection.execute(delete(notes).where(notes.c.platform == platform, notes.c.name == name))
+
+        await self.database.write(work)
 
     async def notes_from(self, platform: str, beginning: str, most: int) -> dict[str, dict[str, Any]]:
         """What was kept under names that begin so, by name; of so many at most."""

@@ -12,8 +12,10 @@ from storage.context import Context, asked_in, said_in
 from storage.engine import Database
 from storage.migrate import migrate
 from storage.offers import put_offer
+from storage.prepared import Prepared
 from storage.records import Bill, File, Heard, Line, Offer, Post, State
 from storage.tables import bills, files, inbox, lines, posts
+from storage.uploads import Uploads
 
 __all__ = ["Store", "open_store"]
 
@@ -33,23 +35,33 @@ _HEARD = (
     inbox.c.reserved,
 )
 
-# What every turn does, built once: building a statement costs more than running it.
-_ACCEPT = upsert(inbox).on_conflict_do_nothing().returning(inbox.c.id)
+_KEY = ("platform", "tenant", "channel")
+_ACCEPT = Prepared(
+    upsert(inbox).on_conflict_do_nothing().returning(inbox.c.id),
+    *(*_KEY, "event", "state", "attempts", "received_at", "body", "person", "direct"),
+)
 _THIS = inbox.c.id == bindparam("heard")
-_BEGIN = update(inbox).where(_THIS).values(state="running", reserved=bindparam("micro"))
-_RESERVE = update(inbox).where(_THIS).values(reserved=bindparam("micro"))
-_ANSWERED = update(inbox).where(_THIS).values(state="answered", answer=bindparam("text"), reserved=0)
-_FINISH = update(inbox).where(_THIS).values(state=bindparam("ending"), body="", answer=None)
+_BEGIN = Prepared(update(inbox).where(_THIS).values(state="running", reserved=bindparam("micro")))
+_RESERVE = Prepared(update(inbox).where(_THIS).values(reserved=bindparam("micro")))
+_ANSWERED = Prepared(update(inbox).where(_THIS).values(state="answered", answer=bindparam("text"), reserved=0))
+_FINISH = Prepared(update(inbox).where(_THIS).values(state=bindparam("ending"), body="", answer=None))
 _NEW_POST = upsert(posts)
-_POSTED = _NEW_POST.on_conflict_do_update(
-    index_elements=["heard", "part"], set_={"message_id": _NEW_POST.excluded.message_id}
+_POSTED = Prepared(
+    _NEW_POST.on_conflict_do_update(
+        index_elements=["heard", "part"], set_={"message_id": _NEW_POST.excluded.message_id}
+    ),
+    *("heard", "part", "message_id"),
 )
 _NOTHING: Mapping[int, str] = {}
-_SAID = insert(lines)
-_USED = insert(bills)
+_SAID = Prepared(insert(lines), *_KEY, "role", "message_id", "author_id", "author", "text", "at", "complete")
+_USED = Prepared(
+    insert(bills),
+    *(*_KEY, "person", "skill", "provider", "model", "role", "input_tokens", "output_tokens", "pictures", "seconds"),
+    *("estimated", "cached_tokens", "cost", "direct", "at"),
+)
 
 
-class Store(Context):
+class Store(Context, Uploads):
     """The open store. Every method that writes returns after its commit."""
 
     async def close(self) -> None:
@@ -94,8 +106,8 @@ class Store(Context):
         }
 
         def work(connection: Connection) -> int | None:
-            accepted: int | None = connection.execute(_ACCEPT, row).scalar_one_or_none()
-            return accepted
+            accepted = _ACCEPT.run(connection, row)
+            return accepted[0][0] if accepted else None
 
         return await self.database.write(work)
 
@@ -120,7 +132,7 @@ class Store(Context):
         """Close a question that is answered together with a later one, whose `body` holds both, all or nothing."""
 
         def work(connection: Connection) -> None:
-            connection.execute(_FINISH, {"heard": earlier, "ending": "joined"})
+            _FINISH.run(connection, {"heard": earlier, "ending": "joined"})
             connection.execute(update(inbox).where(inbox.c.id == heard).values(body=body))
 
         await self.database.write(work)
@@ -188,7 +200,7 @@ class Store(Context):
         """Note that from here on something may be shown for this question, and up to so many micro-dollars spent."""
 
         def work(connection: Connection) -> None:
-            connection.execute(_BEGIN, {"heard": heard, "micro": reserved})
+            _BEGIN.run(connection, {"heard": heard, "micro": reserved})
 
         await self.database.write(work)
 
@@ -196,7 +208,7 @@ class Store(Context):
         """Note that up to so many micro-dollars, in all, may be spent for a question that was begun."""
 
         def work(connection: Connection) -> None:
-            connection.execute(_RESERVE, {"heard": heard, "micro": reserved})
+            _RESERVE.run(connection, {"heard": heard, "micro": reserved})
 
         await self.database.write(work)
 
@@ -218,7 +230,7 @@ class Store(Context):
         """Remember under which id a part of the answer is shown."""
 
         def work(connection: Connection) -> None:
-            connection.execute(_POSTED, {"heard": heard, "part": part, "message_id": message_id})
+            _POSTED.run(connection, {"heard": heard, "part": part, "message_id": message_id})
 
         await self.database.write(work)
 
@@ -289,13 +301,13 @@ class Store(Context):
         ]
 
         def work(connection: Connection) -> None:
-            connection.execute(_ANSWERED, {"heard": heard, "text": answer})
+            _ANSWERED.run(connection, {"heard": heard, "text": answer})
             if new_lines:
                 fresh = [line for line in new_lines if not again or not _said_anew(connection, line)]
                 if fresh:
-                    connection.execute(_SAID, fresh)
+                    _SAID.run_for_each(connection, fresh)
             if new_bills:
-                connection.execute(_USED, new_bills)
+                _USED.run_for_each(connection, new_bills)
             for file in attached:
                 connection.execute(_put(file, heard))
             if offer is not None:
@@ -319,8 +331,8 @@ class Store(Context):
 
         def work(connection: Connection) -> None:
             for part, message_id in shown.items():
-                connection.execute(_POSTED, {"heard": heard, "part": part, "message_id": message_id})
-            connection.execute(_FINISH, {"heard": heard, "ending": state})
+                _POSTED.run(connection, {"heard": heard, "part": part, "message_id": message_id})
+            _FINISH.run(connection, {"heard": heard, "ending": state})
             if files_too:
                 connection.execute(delete(files).where(files.c.heard == heard, ~files.c.kept))
 

@@ -45,7 +45,8 @@ _LIMITS = Limits(
     resends=True,
     buttons=8,
 )
-_CHAT = replace(_LIMITS, pace=1.5, typing=0.0)  # what is streamed shows by itself that it is being written
+# In a chat of one's own what is streamed shows by itself that it is being written, and files go to one's OneDrive.
+_CHAT = replace(_LIMITS, pace=1.5, typing=0.0, attachment_bytes=32 * 1024 * 1024)
 _ASKED = "asked-"  # see `sending.py`: a question that no message shows
 _IN_CHAT = quote('{"contextType":"chat"}')
 _LOOK_EVERY = 60.0
@@ -75,6 +76,7 @@ class Teams(Adapter):
         from bot.adapters.teams.people import People
         from bot.adapters.teams.places import Places
         from bot.adapters.teams.presses import Presses
+        from bot.adapters.teams.quoting import Quoting
         from bot.adapters.teams.sending import Sending
         from bot.adapters.teams.settings import SettingsDialog
         from bot.adapters.teams.showing import Showing
@@ -101,12 +103,12 @@ class Teams(Adapter):
             keys=self._keys,
             hosts=hosts,
         )
-        self._addresses = addresses = Addresses(store)
+        self._addresses = addresses = Addresses(store, config.keep_days)
         connector = Connector(self._wire, hosts, self._bearer)
         cloud = Cloud(connector)
         sending = Sending(cloud, addresses, hosts)
-        consents = Consents(sending, self._wire, hosts)
-        files = Files(sending, store, consents)
+        self._consents = consents = Consents(sending, self._wire, hosts, store)
+        files = Files(sending, store, consents, config.keep_days)
         offered = Offered(store, addresses)
         self._showing = Showing(
             sending, addresses, files, offered, self._canceled, sensitivity=config.teams_sensitivity
@@ -118,7 +120,8 @@ class Teams(Adapter):
         menus = Menus(people, addresses, chats, offered.asked, lambda: self.commands)
         settings = SettingsDialog(people, addresses)
         invokes = Invokes(addresses, menus, settings, consents, presses, self._showing.tidy, self._start)
-        self._hearing = Hearing(addresses, hosts, people, invokes, presses, offered, chats, self._tell)
+        quoting = Quoting(self._graph, self._places, addresses, store, config.teams_app_id.strip())
+        self._hearing = Hearing(addresses, hosts, people, invokes, presses, offered, chats, quoting, self._tell)
         if self.anonymous:
             self._hearing.taken = lambda channel: connector.rest(channel.id, RESTS_SECONDS)
             self._hearing.greets = Seldom(GREETS_AGAIN_SECONDS)
@@ -155,6 +158,7 @@ class Teams(Adapter):
     async def run(self, host: Host) -> None:
         await self._wire.open()
         self._hearing.host = host
+        self._start(self._consents.resume())
         if self.anonymous:
             log.warning("teams is served without credentials, on this machine only")
         try:

@@ -1,12 +1,16 @@
-"""botbuilder's turns over our own wire: its public seams are used, and what is unsound behind them is replaced."""
+"""botbuilder over our own wire: its public seams are used, and what is unsound or dear behind them is replaced.
+
+What comes in runs through its pipeline as a turn. What goes out by itself does not: for each request such a turn would
+copy the activity, make two more of it and draw an id that nobody needs.
+"""
 
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
 from enum import Enum
 from typing import Any
 
-from botbuilder.core import BotAdapter, CloudAdapterBase, InvokeResponse, TurnContext
-from botbuilder.schema import Activity, ConversationReference, Entity, ResourceResponse
+from botbuilder.core import CloudAdapterBase, InvokeResponse, TurnContext
+from botbuilder.schema import Activity, ConversationReference, Entity, InputHints, ResourceResponse
 from botframework.connector.auth import BotFrameworkAuthentication, ClaimsIdentity
 from botframework.connector.auth.authenticate_request_result import AuthenticateRequestResult
 from botframework.connector.auth.connector_factory import ConnectorFactory
@@ -29,9 +33,13 @@ class FreeEntity(Entity):  # type: ignore[misc]
 
 
 class Cloud(CloudAdapterBase):  # type: ignore[misc]
-    """botbuilder's adapter: a turn for each activity that comes in, and one for each that goes out."""
+    """botbuilder's adapter: a turn for each activity that comes in, and a way out to conversations of before.
+
+    A request is tried for up to `patience` seconds, and raises what the connector raises.
+    """
 
     def __init__(self, connector: Connector) -> None:
+        self._connector = connector
         self._factory = _Factory(connector)
         super().__init__(_Authentication(self._factory))
 
@@ -43,29 +51,37 @@ class Cloud(CloudAdapterBase):  # type: ignore[misc]
         found: InvokeResponse | None = await self.process_activity(verified, activity, work)
         return found
 
-    async def speak(
-        self, reference: ConversationReference, work: TurnWork, *, answers: str | None, patience: float
-    ) -> None:
-        """Run `work` in a conversation of before; what it sends replies to the message `answers`.
+    async def send(self, where: ConversationReference, activity: Activity, *, patience: float) -> str:
+        """Send something new; its id, empty where Teams gives none. It replies to `where.activity_id`."""
+        TurnContext.apply_conversation_reference(activity, where)
+        activity.id, activity.input_hint = None, InputHints.accepting_input
+        there = _Conversations(self._connector, where.service_url, patience)
+        conversation = where.conversation.id
+        if activity.reply_to_id:
+            sent = await there.reply_to_activity(conversation, activity.reply_to_id, activity)
+        else:
+            sent = await there.send_to_conversation(conversation, activity)
+        return str(sent.id)
 
-        Every request is tried for up to `patience` seconds. Raises what the connector raises.
-        """
+    async def update(self, where: ConversationReference, activity: Activity, *, patience: float) -> None:
+        """Put this in the place of the message `activity.id`."""
+        TurnContext.apply_conversation_reference(activity, where)
+        there = _Conversations(self._connector, where.service_url, patience)
+        await there.update_activity(where.conversation.id, activity.id, activity)
 
-        async def turn(context: TurnContext) -> None:
-            context.activity.id = answers  # botbuilder makes one up, and would reply to that
-            context.turn_state[BotAdapter.BOT_CONNECTOR_CLIENT_KEY].conversations.patience = patience
-            await work(context)
-
-        await self.continue_conversation(reference, turn)
+    async def delete(self, where: ConversationReference, message_id: str, *, patience: float) -> None:
+        """Delete a message."""
+        there = _Conversations(self._connector, where.service_url, patience)
+        await there.delete_activity(where.conversation.id, message_id)
 
 
 class _Conversations:
     """The part of botbuilder's connector client that a turn uses."""
 
-    def __init__(self, connector: Connector, service_url: str) -> None:
+    def __init__(self, connector: Connector, service_url: str, patience: float = 0.0) -> None:
         self._connector = connector
         self._service_url = service_url
-        self.patience = 0.0
+        self._patience = patience
 
     async def send_to_conversation(self, conversation_id: str, activity: Activity) -> ResourceResponse:
         return await self._send("POST", conversation_id, None, activity)
@@ -84,7 +100,7 @@ class _Conversations:
     ) -> ResourceResponse:
         body = None if activity is None else _plain(activity)
         answer = await self._connector.send(
-            method, self._service_url, conversation, activity_id, body, patience=self.patience
+            method, self._service_url, conversation, activity_id, body, patience=self._patience
         )
         return ResourceResponse(id=str(answer.get("id") or ""))
 

@@ -1,5 +1,6 @@
 """Which hosts the bot may send to. A token that reaches a wrong one is lost, so the list is exact."""
 
+import functools
 import ipaddress
 from collections.abc import Iterable
 
@@ -26,6 +27,10 @@ def is_loopback(host: str | None) -> bool:
 
 def parse(address: str) -> URL | None:
     """An http(s) address exactly as the HTTP client will understand it; None for anything odd."""
+    return _parse_again(address) if len(address) <= _SHORT else _parse(address)
+
+
+def _parse(address: str) -> URL | None:
     if not address.isascii() or not address.isprintable() or any(character in address for character in ' \\"<>'):
         return None
     try:
@@ -35,6 +40,11 @@ def parse(address: str) -> URL | None:
         return url if url.port else None
     except ValueError:
         return None
+
+
+# Every activity and every request names one of the same few services.
+_SHORT = 200
+_parse_again = functools.lru_cache(500)(_parse)
 
 
 class Hosts:

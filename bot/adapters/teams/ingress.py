@@ -19,6 +19,7 @@ from bot.adapters.teams.cloud import Cloud
 from bot.adapters.teams.events import tenants_of
 from bot.adapters.teams.gate import Gate, Pass, Turned
 from bot.adapters.teams.hosts import is_loopback
+from bot.adapters.teams.reading import read_activity
 
 __all__ = ["PATH", "Ingress"]
 
@@ -243,7 +244,7 @@ def _to_activity(body: dict[str, Any]) -> Activity:
     if not isinstance(body.get("text") or "", str):
         raise Turned(400, "BadArgument", "text must be a text.")
     try:
-        activity = Activity().deserialize(_needed(body))
+        activity = read_activity(_needed(body))
     except (DeserializationError, ValueError, TypeError, AttributeError, OverflowError):
         raise Turned(400, "BadArgument", "The body is not an activity.") from None
     if activity.timestamp is not None and activity.timestamp.tzinfo is None:

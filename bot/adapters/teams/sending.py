@@ -3,7 +3,6 @@
 from typing import TYPE_CHECKING
 
 import structlog
-from botbuilder.core import TurnContext
 from botbuilder.schema import Activity, ActivityTypes, ChannelAccount, ConversationAccount, ConversationReference
 from botbuilder.schema import Attachment as Attached
 
@@ -58,32 +57,17 @@ class Sending:
 
     async def send(self, address: Address, activity: Activity, *, patience: float, answers: str = "") -> str:
         """Send something new; its id, empty where Teams gives none. Raises `Unsent`."""
-        ids: list[str] = []
-
-        async def work(context: TurnContext) -> None:
-            sent = await context.send_activity(activity)
-            ids.append(sent.id)
-
         below = None if not answers or answers.startswith(ASKED) or "~" in answers else answers
-        await self._cloud.speak(_reference(address), work, answers=below, patience=patience)
-        return ids[0]
+        return await self._cloud.send(_reference(address, below), activity, patience=patience)
 
     async def update(self, address: Address, message_id: str, activity: Activity, *, patience: float) -> None:
         """Put something else in the place of a message. Raises `Unsent`."""
         activity.id = message_id
-
-        async def work(context: TurnContext) -> None:
-            await context.update_activity(activity)
-
-        await self._cloud.speak(_reference(address), work, answers=None, patience=patience)
+        await self._cloud.update(_reference(address), activity, patience=patience)
 
     async def delete(self, address: Address, message_id: str) -> None:
         """Delete a message. Raises `Unsent`."""
-
-        async def work(context: TurnContext) -> None:
-            await context.delete_activity(message_id)
-
-        await self._cloud.speak(_reference(address), work, answers=None, patience=PATIENCE)
+        await self._cloud.delete(_reference(address), message_id, patience=PATIENCE)
 
     async def take_away(self, address: Address, message_id: str) -> None:
         """Delete a message if it can be deleted: an old picture does less harm than an answer that is held up."""
@@ -105,8 +89,9 @@ def carded(card: "Json", summary: str = "") -> Activity:
     return Activity(type=ActivityTypes.message, attachments=[attached], summary=summary or None)
 
 
-def _reference(address: Address) -> ConversationReference:
+def _reference(address: Address, answers: str | None = None) -> ConversationReference:
     return ConversationReference(
+        activity_id=answers,
         channel_id=address.channel_id,
         service_url=address.service_url,
         conversation=ConversationAccount(id=address.conversation, conversation_type=address.kind or None),

@@ -97,11 +97,8 @@ class Connector:
                     teams.leaks.append(f"a bearer token came to the download of {file_id}")
                     raise Refusal(400, "BadRequest", "no token is wanted here")
                 return self._file(file_id)
-            case ("PUT", "onedrive", file_id):
-                if call.authorization:
-                    teams.leaks.append(f"a bearer token came to the upload of {file_id}")
-                teams.uploads[file_id] = call.body
-                return web.json_response({"id": file_id}, status=201)
+            case (_, "onedrive", name):
+                return teams.onedrive.serve(call, request, name)
             case ("GET", "metadata", "identity", "oauth2", "token"):
                 return teams.identity.machine(request)
             case (_, "graph", *rest):
