@@ -125,13 +125,14 @@ class Choosing:
         if which == LIMITS:
             chosen = {field: "" if field in _MODELS and value == USUAL else value for field, value in chosen.items()}
         checked = choice_of(person, which, chosen, self._models.allowed)
+        back = {*reset, *(field for field, value in checked.items() if value is None)}  # what was emptied holds no more
         if alone(channel) and not (person.operator or everywhere):
             if isinstance(which, str | type) or not checked.keys().isdisjoint(("who", "besides")):
                 raise UserError("This cannot be set for a chat of your own.")
             if checked.get("enabled"):  # not more than the community lets everybody have
-                del checked["enabled"]
-                reset = (*reset, "enabled")
-        await self._store.change((platform, tenant, "" if everywhere else here), name, checked, reset)
+                back.add("enabled")
+        checked = {field: value for field, value in checked.items() if field not in back}
+        await self._store.change((platform, tenant, "" if everywhere else here), name, checked, back)
         log.info("settings changed", platform=channel.platform, skill=name, everywhere=everywhere)
 
     def _own(self, channel: Channel) -> tuple[str, type[Settings] | None]:

@@ -147,6 +147,16 @@ async def test_what_was_set_here_is_taken_back_to_what_goes_for_all(room: Room) 
     assert (await most())[1] == "default"
 
 
+async def test_a_number_that_is_emptied_holds_no_more(room: Room) -> None:
+    channel = room.adapter.message("").channel
+    await room.dispatch.configure(channel, MO, LIMITS, {"turns_per_day": 30}, everywhere=True)
+    await room.dispatch.configure(channel, MO, LIMITS, {"turns_per_day": 20, "turns_per_minute": 2})
+    await room.dispatch.configure(channel, MO, LIMITS, {"turns_per_day": None})
+    values, origins = await room.dispatch.choices(channel), await room.dispatch.origins(channel)
+    assert (values[LIMITS]["turns_per_day"], origins[LIMITS]["turns_per_day"]) == (30, "community")
+    assert values[LIMITS]["turns_per_minute"] == 2
+
+
 async def test_models_are_chosen_from_a_list_where_there_are_several(config: Config, store: Store) -> None:
     usual, other = ScriptedModel("The usual."), ScriptedModel("The other.")
     other.name = "other"
