@@ -187,7 +187,9 @@ class Connector:
         raise AssertionError("unreachable")
 
     def _complain(self, status: int, code: str) -> None:
-        if status != 401:
+        if status == 501:
+            log.info("this service does not do that", code=code)
+        elif status != 401:
             log.warning("teams refused a request", status=status, code=code)
         elif self._alarm.due(status):
             log.error(
@@ -203,7 +205,7 @@ def _quoted(conversation: str) -> str:
 
 def _comes_again(method: Method, status: int) -> bool:
     """Whether a request is repeated after this answer: a new message only when Teams surely did nothing with it."""
-    return status in _NOTHING_DONE if method == "POST" else status in _TRANSIENT or status >= 500
+    return status in _NOTHING_DONE if method == "POST" else status in _TRANSIENT or (status >= 500 and status != 501)
 
 
 async def _once(

@@ -6,22 +6,22 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Any
 
-import orjson
 import structlog
 from botbuilder.schema import Activity, ActivityTypes, CardAction, SuggestedActions
 
 from bot.adapter import Gone, PostFailed
 from bot.adapters.teams.addresses import Address, Addresses
-from bot.adapters.teams.cards import row, stop, table
+from bot.adapters.teams.cards import row, stop, table, weight
 from bot.adapters.teams.connector import Refused, Unsent
 from bot.adapters.teams.entities import label
 from bot.adapters.teams.files import Files
 from bot.adapters.teams.markdown import shown, wide_tables
 from bot.adapters.teams.offered import Offered
+from bot.adapters.teams.pages import NEW_POST
 from bot.adapters.teams.sending import PATIENCE, PATIENCE_RUNNING, Doubtful, Sending, written
-from bot.adapters.teams.settings import NEW_POST
 from bot.adapters.teams.stops import Stops
 from bot.adapters.teams.streams import Ended, Streams
+from bot.markup import length, split
 from bot.messages import Channel, Reply
 
 __all__ = ["Showing"]
@@ -32,7 +32,9 @@ _REMEMBERED = 1000
 _MOST_DOUBTS = 2  # first sights of an answer that may have been shown, after which only its end is tried
 _UNNAMED = "unnamed-"  # begins the id of a message to which Teams gave none
 _NOT_TAKEN = "I have an answer to this, but Teams does not take it from me. Please ask again, perhaps in other words."
-_LARGEST_TABLES = 10_000  # bytes as UTF-8: half of what a card may have, which is counted as UTF-16
+# Bytes of UTF-16, as Teams counts: less than the 28 KB of a card and the 80 KB of a message, with all that is around.
+_LARGEST_TABLES, _LARGEST_TEXT = 22_000, 70_000
+_LEAST_ROOM = 200  # characters: what is too long even so is too long for another reason
 
 
 class Showing:
@@ -59,6 +61,9 @@ class Showing:
         self._stops = Stops(self._streams.runs, self._offer_stop)
         self._sensitivity = sensitivity
         self._posted: OrderedDict[tuple[str, str], str] = OrderedDict()
+        self._rooms: OrderedDict[tuple[str, str], int] = (
+            OrderedDict()
+        )  # characters of a message, where all was too long
         self._fresh: OrderedDict[tuple[str, str], None] = OrderedDict()  # messages with which nothing was shown yet
         self._doubts: OrderedDict[tuple[str, str], int] = OrderedDict()  # posts that may have arrived, by attempt
         self._bare: OrderedDict[tuple[str, str], bool] = OrderedDict()  # what was posted, but not yet as a whole
@@ -106,7 +111,8 @@ class Showing:
                 await self._change(channel, address, message_id, reply)
         else:
             stopped = self._streams.stopped(channel, message_id)
-            ended = await self._streams.end(channel, address, message_id, self._message(reply))
+            room = self._rooms.get((channel.id, message_id), 0)
+            ended = await self._streams.end(channel, address, message_id, self._message(reply, room))
             if ended != "shown":
                 await self._change(channel, address, message_id, reply, ended=ended, stopped=stopped)
         await self._rest(channel, address, message_id, reply)
@@ -258,17 +264,19 @@ class Showing:
             if not reply.attachments:
                 return  # it comes at the end
         card = simple = None
+        locale = await self._offered.locale(channel, message_id) if reply.buttons or reply.attachments else ""
         if not reply.running:
             tables = _tables(reply.text)
-            locale = await self._offered.locale(channel, message_id) if reply.buttons else ""
             card = row(reply.buttons, message_id, locale, tables)
             simple = row(reply.buttons, message_id, locale) if tables else card
         fresh = (channel.id, message_id) in self._fresh
-        if fresh and not reply.attachments and card is None:
+        more = self._more(reply, self._rooms.get((channel.id, message_id), 0))
+        if fresh and not reply.attachments and not more and card is None:
             return
         self._fresh.pop((channel.id, message_id), None)
-        locale = await self._offered.locale(channel, message_id) if reply.attachments else ""
-        await self._files.show(channel, address, message_id, reply, card, simple=simple, fresh=fresh, locale=locale)
+        await self._files.show(
+            channel, address, message_id, reply, card, more=more, simple=simple, fresh=fresh, locale=locale
+        )
 
     async def _text(
         self,
@@ -284,56 +292,63 @@ class Showing:
 
         What Teams does not take as it is, is said with less.
         """
-        activity = self._message(reply)
         patience = patience or (PATIENCE_RUNNING if reply.running else PATIENCE)
-        tried: set[str] = set()
+        room = self._rooms.get((channel.id, message_id), 0)
+        instead: Activity | None = None
+        less = [] if reply.running else [_only_words(reply), written(_NOT_TAKEN)]
         while True:
+            activity = instead or self._message(reply, room)
             try:
-                if not message_id:
-                    return await self._sending.send(address, activity, answers=answers, patience=patience)
-                place = self._streams.really(address, message_id)
-                await self._sending.update(address, place, activity, patience=patience)
-                return message_id
+                if weight(activity.text) > _LARGEST_TEXT:
+                    raise Refused(413)
+                if message_id:
+                    place = self._streams.really(address, message_id)
+                    await self._sending.update(address, place, activity, patience=patience)
+                else:
+                    message_id = await self._sending.send(address, activity, answers=answers, patience=patience)
             except Refused as error:
-                less = self._less(reply, error, tried)
-                if less is None and message_id:
+                narrower = (room or length(_text_of(reply))) // 2
+                if error.status == 413 and narrower >= _LEAST_ROOM and instead is None:
+                    log.info("a text is too long for teams", characters=room or length(_text_of(reply)))
+                    room = narrower
+                    continue
+                if less and _is_odd(error):
+                    instead, room = less.pop(0 if error.status != 413 else -1), 0
+                    if error.status == 413:
+                        less.clear()
+                    continue
+                if message_id:
                     raise _Refusal(error) from None
-                if less is None:
-                    raise await self._sending.failure(error, channel, new=True) from None
-                activity = less
+                raise await self._sending.failure(error, channel, new=True) from None
             except Unsent as error:
                 raise await self._sending.failure(error, channel, new=not message_id) from None
+            if room:
+                self._rooms[channel.id, message_id] = room
+                while len(self._rooms) > _REMEMBERED:
+                    self._rooms.popitem(last=False)
+            return message_id
 
-    def _less(self, reply: Reply, refused: Refused, tried: set[str]) -> Activity | None:
-        """What to say instead of what Teams refused: half of it, then only its words, at last that there is something.
+    def _message(self, reply: Reply, room: int = 0) -> Activity:
+        """The text of a reply as a message; when it is finished, with all that Teams shows around an answer.
 
-        None when there is nothing left to try.
+        With `room` it is only the beginning, of so many characters at most: `_more` is the rest.
         """
-        large, odd = (
-            refused.status == 413,
-            refused.status in (400, 422) and not refused.code.startswith("ContentStream"),
-        )
-        if large and "half" not in tried:
-            tried.add("half")
-            return self._message(reply, _shortened(_text_of(reply)))
-        if reply.running or not (large or odd):
-            return None
-        if odd and "words" not in tried:
-            tried.add("words")
-            return Activity(type=ActivityTypes.message, text=_text_of(reply) or reply.footer, text_format="plain")
-        if "excuse" not in tried:
-            tried.add("excuse")
-            return written(_NOT_TAKEN)
-        return None
-
-    def _message(self, reply: Reply, text: str = "") -> Activity:
-        """The text of a reply as a message; when it is finished, with all that Teams shows around an answer."""
-        activity = written(shown(text or _text_of(reply), reply.footer))
+        text = _text_of(reply)
+        activity = written(shown(split(text, room)[0] if room else text, reply.footer))
         if not reply.running:
             activity.entities = [label(reply.text, self._sensitivity)]
             if any(each.action in ("good", "bad") for each in reply.buttons):
                 activity.channel_data = {"feedbackLoop": {"type": "default"}}
         return activity
+
+    def _more(self, reply: Reply, room: int) -> list[Activity]:
+        """What did not fit into the message itself, as messages of their own below it."""
+        if not room or reply.running:
+            return []
+        more = [written(shown(piece)) for piece in split(_text_of(reply), room)[1:]]
+        for activity in more:
+            activity.entities = [label("", self._sensitivity)]
+        return more
 
 
 def _note(among: "OrderedDict[tuple[str, str], Any]", attempt: tuple[str, str], value: object) -> None:
@@ -341,6 +356,16 @@ def _note(among: "OrderedDict[tuple[str, str], Any]", attempt: tuple[str, str], 
     among[attempt] = value
     while len(among) > _REMEMBERED:
         among.popitem(last=False)
+
+
+def _is_odd(refused: Refused) -> bool:
+    """Whether it is the message itself that Teams does not take."""
+    return refused.status in (400, 413, 422) and not refused.code.startswith("ContentStream")
+
+
+def _only_words(reply: Reply) -> Activity:
+    """A reply without anything around it."""
+    return Activity(type=ActivityTypes.message, text=_text_of(reply) or reply.footer, text_format="plain")
 
 
 class _Refusal(Exception):
@@ -363,15 +388,11 @@ def _text_of(reply: Reply) -> str:
 def _tables(text: str) -> list[dict[str, Any]]:
     """The tables that are too wide for a text, as far as they fit into a card."""
     found: list[dict[str, Any]] = []
+    room = _LARGEST_TABLES
     for rows in wide_tables(text):
-        found.append(table(rows))
-        if len(orjson.dumps(found)) > _LARGEST_TABLES:
-            return found[:-1]
+        one = table(rows)
+        heavy = weight(one)
+        if heavy <= room:
+            found.append(one)
+            room -= heavy
     return found
-
-
-def _shortened(text: str) -> str:
-    """About the first half, cut where it hurts least, for when Teams refuses the whole."""
-    half = text[: len(text) // 2]
-    end = max(half.rfind("\n\n"), half.rfind("\n", len(half) // 2), half.rfind(" ", len(half) * 3 // 4))
-    return f"{half[:end] if end > 0 else half}\n\n… (cut here: the whole is too long for Teams)"
