@@ -6,7 +6,10 @@ from collections.abc import Iterable
 
 from yarl import URL
 
-__all__ = ["Hosts", "is_loopback", "parse"]
+__all__ = ["SHAREPOINT", "Hosts", "is_loopback", "parse"]
+
+# Where organisations keep their files, each below a name of its own.
+SHAREPOINT = (".sharepoint.com", ".sharepoint.us", ".sharepoint-mil.us", ".sharepoint.cn")
 
 # Never all of .trafficmanager.net: anyone can register a name there.
 _TEAMS = "smba.trafficmanager.net"
