@@ -215,8 +215,10 @@ class Parley:
 
     async def _close_later(self, models: Models) -> None:
         """Close models that are not used any more, once what they are answering has ended."""
-        await self.dispatch.passed()
-        await models.close()
+        try:
+            await self.dispatch.passed()
+        finally:
+            await models.close()
 
     async def _keep_lessons(self) -> None:
         """Write down what has been learned of models."""
