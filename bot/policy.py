@@ -11,6 +11,7 @@ from bot.log import redact
 from bot.messages import Channel, Person
 from bot.models import Role
 from bot.skill import Settings, Skill
+from bot.translations import translate
 
 __all__ = [
     "LIMITS",
@@ -28,6 +29,10 @@ __all__ = [
 ]
 
 S = TypeVar("S", bound=Settings)
+
+OFF = "“{skill}” is switched off in this channel. A moderator can switch it on."
+FOR_MODERATORS = "“{skill}” is for moderators only in this channel."
+FOR_SOME = "“{skill}” is for moderators, and for whom they have named, in this channel."
 
 LIMITS: Literal["@limits"] = "@limits"  # what is set for no single skill is kept under this name, which none can have
 
@@ -67,11 +72,8 @@ def permit(skill: Skill[Any, Any], chosen: Mapping[str, Any], person: Person, ch
     if allows(chosen, person, channel):
         return
     may = permitted(chosen)
-    if not may.enabled:
-        raise UserError(f"“{skill.name}” is switched off in this channel. A moderator can switch it on.")
-    if ids_in(may.besides):
-        raise UserError(f"“{skill.name}” is for moderators, and for whom they have named, in this channel.")
-    raise UserError(f"“{skill.name}” is for moderators only in this channel.")
+    why = OFF if not may.enabled else FOR_SOME if ids_in(may.besides) else FOR_MODERATORS
+    raise UserError(translate(why, person.locale).replace("{skill}", skill.name))
 
 
 def allows(chosen: Mapping[str, Any], person: Person, channel: Channel) -> bool:
