@@ -29,6 +29,7 @@ class Shelf:
         # This process is the only one that writes, so what it read or wrote last is what is there.
         self._chosen: dict[tuple[str, str, str], dict[str, dict[str, Any]]] = {}
         self._changes = 0
+        self._noting: dict[tuple[str, str], dict[str, Any]] = {}  # on its way into the database
 
     # What moderators have chosen, for a channel or (channel "") for a whole community.
 
@@ -134,16 +135,27 @@ class Shelf:
 
     # What adapters remember for themselves.
 
-    async def note(self, platform: str, name: str, value: dict[str, Any]) -> None:
-        """Keep `value` under (platform, name), replacing what was there."""
+    async def note(self, platform: str, name: str, value: dict[str, Any], *, soon: bool = False) -> None:
+        """Keep `value` under (platform, name), replacing what was there. With `soon`, it is kept before whatever is
+        written after it, and until then a crash may lose it.
+        """
 
         def work(connection: Connection) -> None:
             _NOTE.run(connection, {"platform": platform, "name": name, "value": value})
 
-        await self.database.write(work)
+        which = (platform, name)
+        self._noting.pop(which, None)
+        if not soon:
+            await self.database.write(work)
+            return
+        self._noting[which] = value
+        kept = self.database.write_soon(work)
+        kept.add_done_callback(lambda _: self._noting.get(which) is value and self._noting.pop(which))
 
     async def noted(self, platform: str, name: str) -> dict[str, Any] | None:
         """What was kept under (platform, name), or None."""
+        if (platform, name) in self._noting:
+            return self._noting[platform, name]
 
         def work(connection: Connection) -> dict[str, Any] | None:
             found: dict[str, Any] | None = (

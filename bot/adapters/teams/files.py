@@ -199,11 +199,11 @@ class _Below:
                 if error.status != 404:  # else somebody has deleted it
                     raise
                 before = ""
-        # Noted afterwards only: buttons that a crash shows twice do no harm.
+        # Noted afterwards only, with the next write: buttons that a crash shows twice do no harm.
         before = before or await self._sending.send(address, carded(card), patience=PATIENCE_RUNNING)
         if self.shown.pop(_STOP, None) is not None or self.shown.get(_BUTTONS) != before:
             self.shown[_BUTTONS] = before
-            await self.keep()
+            await self.keep(soon=True)
 
     async def stop(self, address: Address, card: "Json") -> None:
         """Have the card that stops the answer in the place of buttons. Raises `Unsent`."""
@@ -222,9 +222,9 @@ class _Below:
         await self._sending.take_away(self._address, self.shown.pop(mark))
         await self.keep()
 
-    async def keep(self, more: "dict[str, str] | None" = None) -> None:
-        """Remember what is shown, and `more`."""
-        await self._store.note("teams", self._name, {"shown": self.shown | (more or {})})
+    async def keep(self, more: "dict[str, str] | None" = None, *, soon: bool = False) -> None:
+        """Remember what is shown, and `more`; `soon`, where a crash may lose it."""
+        await self._store.note("teams", self._name, {"shown": self.shown | (more or {})}, soon=soon)
 
 
 def _name(channel: Channel, message_id: str) -> str:

@@ -100,7 +100,7 @@ class Hearing:
         if self.taken is not None and message.channel.kind in ("channel", "thread"):
             self.taken(message.channel)
         new = await host.heard(message)
-        log.info(
+        log.debug(  # the core has told of it already
             "teams message",
             id=message.id,
             kind=message.channel.kind,

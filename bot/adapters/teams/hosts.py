@@ -8,6 +8,7 @@ from yarl import URL
 
 __all__ = ["Hosts", "is_loopback", "parse"]
 
+_LONGEST_NAME = 253
 # Never all of .trafficmanager.net: anyone can register a name there.
 _TEAMS = "smba.trafficmanager.net"
 _TEAMS_BELOW = (".smba.trafficmanager.net", ".botframework.com")
@@ -15,8 +16,11 @@ _TEAMS_BELOW = (".smba.trafficmanager.net", ".botframework.com")
 
 def is_loopback(host: str | None) -> bool:
     """Whether a host name or address means this machine."""
-    if not host:
-        return False
+    return bool(host) and len(host) <= _LONGEST_NAME and _is_loopback(host)
+
+
+@functools.lru_cache(500)
+def _is_loopback(host: str) -> bool:
     if host.lower() == "localhost":
         return True
     try:
