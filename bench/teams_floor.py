@@ -1,4 +1,4 @@
-"""The floor of Teams: plain aiohttp that takes an activity as it comes and posts one answer. Nothing is checked or kept.
+"""The floor of Teams: plain aiohttp that takes an activity and posts one answer. Nothing is checked or kept.
 
 python -m bench.teams_floor
 """

@@ -20,7 +20,19 @@ if TYPE_CHECKING:
     from bot.skill import Settings
     from storage import Store
 
-__all__ = ["Adapter", "AdapterOff", "Examined", "Gone", "Host", "Limits", "Origin", "Overloaded", "PostFailed"]
+__all__ = [
+    "Adapter",
+    "AdapterOff",
+    "Community",
+    "Examined",
+    "Gone",
+    "Host",
+    "Limits",
+    "Origin",
+    "Overloaded",
+    "PostFailed",
+    "Step",
+]
 
 Origin = Literal["here", "community", "default"]
 
@@ -55,11 +67,24 @@ class Examined:
 
 
 @dataclass(frozen=True, slots=True)
+class Community:
+    """A server or an organisation that the bot is in: `id` is what its channels have as their `tenant`.
+
+    `channels` are those that settings can be made for, by name; threads are not among them.
+    """
+
+    platform: str
+    id: str
+    name: str
+    channels: tuple[Channel, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Limits:
     """What a platform can carry in one channel.
 
     `characters` counts UTF-16 code units, the measure that is never too generous on any platform.
-    `pace` is the least number of seconds between two edits of a running answer.
+    `pace` is the least number of seconds between two edits of a running answer (see also `Adapter.ready`).
     `typing` is how often, in seconds, the typing sign has to be renewed; 0 where there is none.
     `once` says that a post repeated with the same nonce is shown only once. Where it is false, an answer begins as a
     placeholder and everything later is an edit, which can be repeated without harm.
@@ -78,6 +103,10 @@ class Limits:
     resends: bool = False
     buttons: int = 0
     messages: int = 0
+
+
+Step = Literal["sign", "begin", "grow", "end"]
+"""What is shown of an answer: that it is on its way, its first words, more of them, all of it."""
 
 
 class Host(Protocol):
@@ -142,6 +171,9 @@ class Host(Protocol):
         `UserError` when `person` is no moderator, or with the remedy for each field that cannot be so.
         """
 
+    async def communities(self, person: Person) -> "tuple[Community, ...]":
+        """Where the bot is, on every platform. Raises `UserError` for anybody but whoever runs it."""
+
     async def export(self, person: Person, channel: Channel) -> bytes:
         """Everything kept of a person on the channel's platform, as a JSON document for their eyes only."""
 
@@ -192,8 +224,9 @@ class Adapter(ABC):
         """How the connection is, in numbers with a unit in their name: `heartbeat_seconds_ago`, `latency_seconds` …"""
         return {}
 
-    def reload(self, config: "Config") -> None:  # noqa: B027 - most of it takes a restart
-        """Take over what can be of a configuration that was read anew, while it runs."""
+    def reload(self, config: "Config") -> Collection[str]:
+        """Take over what can be of a configuration that was read anew, while it runs; the names of what was."""
+        return ()
 
     @abstractmethod
     def limits(self, channel: Channel) -> Limits:
@@ -202,6 +235,14 @@ class Adapter(ABC):
     @abstractmethod
     async def run(self, host: Host) -> None:
         """Listen until cancelled. Returning or raising means the platform is lost."""
+
+    async def ready(self, channel: Channel, step: Step, answers: str) -> bool:
+        """Wait until the platform takes one more call in this channel, for the answer to the message `answers`.
+
+        What is shown is put together after this, so that it is the newest there is. `False` when this step need not be
+        shown. Waiting may be cancelled when nobody wants the step any more. A platform that sets no pace keeps this.
+        """
+        return True
 
     @abstractmethod
     async def post(self, channel: Channel, reply: Reply, *, answers: str, nonce: str) -> str:
@@ -255,6 +296,10 @@ class Adapter(ABC):
     async def invite(self) -> str:
         """The address at which somebody adds the bot to their community; empty where there is none."""
         return ""
+
+    async def communities(self) -> "Sequence[Community]":
+        """The communities that the bot is in, for whoever runs it; what cannot be found out is left out."""
+        return ()
 
     def routes(self) -> "Iterable[AbstractRouteDef]":
         """Paths this platform needs on the one HTTP server that all adapters share."""

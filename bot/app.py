@@ -211,10 +211,9 @@ class Parley:
             self.conversation.allowance.quotas = config.quotas
             self.dispatch.share(config.community_turns_at_once)
             self.server.token = config.web_token.get_secret_value() if config.web_token else ""
-            for adapter in self.adapters:
-                adapter.reload(config)
-            self.config = self.config.model_copy(update={name: getattr(config, name) for name in RELOADED})
-            return [str(Config.model_fields[name].validation_alias) for name in changed if name not in RELOADED]
+            taken = {*RELOADED, *(name for adapter in self.adapters for name in adapter.reload(config))}
+            self.config = self.config.model_copy(update={name: getattr(config, name) for name in taken})
+            return [str(Config.model_fields[name].validation_alias) for name in changed if name not in taken]
 
     async def _close_later(self, models: Models) -> None:
         """Close models that are not used any more, once what they are answering has ended."""

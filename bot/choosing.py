@@ -1,5 +1,6 @@
 """What moderators choose: what there is to set in a channel, what is set there, and where that comes from."""
 
+import asyncio
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 from types import MappingProxyType
@@ -7,9 +8,10 @@ from typing import Any
 
 import structlog
 
-from bot.adapter import Adapter, Origin
+from bot.adapter import Adapter, Community, Origin
 from bot.asking import settings_key
 from bot.commands import Command, commands_of
+from bot.errors import UserError
 from bot.forms import Form, FormField, form_of
 from bot.messages import Channel, Person
 from bot.models import Models, Role
@@ -90,6 +92,19 @@ class Choosing:
 
         choices = await self.choices(channel)
         return {name: {field: origin(name, field) for field in values} for name, values in choices.items()}
+
+    async def communities(self, person: Person) -> tuple[Community, ...]:
+        """Where the bot is, on every platform. Raises `UserError` for anybody but whoever runs it."""
+        if not person.operator:
+            raise UserError("Only whoever runs this bot can see this.")
+        asked = (adapter.communities() for adapter in self._adapters.values())
+        found: list[Community] = []
+        for name, each in zip(self._adapters, await asyncio.gather(*asked, return_exceptions=True), strict=True):
+            if isinstance(each, BaseException):
+                log.error("communities could not be found", platform=name, error=type(each).__name__)
+            else:
+                found.extend(each)
+        return tuple(found)
 
     async def configure(
         self,

@@ -192,6 +192,22 @@ def _teams() -> None:
     """See each command's own --help."""
 
 
+@teams_commands.command(name="try")
+def try_teams() -> None:
+    """Try Parley in a Teams on this machine: Microsoft's Agents Playground, which needs Node.js and no account."""
+    with _reasons():
+        config = _config()
+        from bot import log
+        from bot.adapter import AdapterOff
+        from bot.running import try_teams as play
+
+        log.configure(config.log_level, secrets=log.secrets_of(config))
+        try:
+            _finish(play(config))
+        except AdapterOff as error:
+            _fail(UPSTREAM, str(error))
+
+
 @teams_commands.command()
 def package(
     out: Annotated[Path, typer.Option(help="Where to write it.")] = Path("parley-teams.zip"),

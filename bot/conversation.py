@@ -260,6 +260,7 @@ class Conversation:
         try:
             # Not the nonce of the answer: the question may yet be heard again, and answered.
             nonce = nonce_of(message.channel, message.id, -1)
+            await adapter.ready(message.channel, "begin", message.id)
             await adapter.post(message.channel, Reply(NOT_STORED), answers=message.id, nonce=nonce)
         except PostFailed as error:
             log.warning("nobody could be told that a question was lost", reason=str(error))

@@ -1,8 +1,8 @@
 """Pieces → posts and edits, at the platform's pace.
 
-While an answer grows, the newest text is shown as often as the platform allows and no oftener; when it ends, the whole
-of it is shown at once. Every part of an answer is posted under a nonce made from its question, so that posting it again
-after a fault shows it once.
+While an answer grows, the newest text is shown as often as the platform allows and no oftener: it is put together when
+the platform is ready for it. When the answer ends, the whole of it is shown. Every part of an answer is posted under a
+nonce made from its question, so that posting it again after a fault shows it once.
 """
 
 import asyncio
@@ -11,11 +11,11 @@ import hashlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import structlog
 
-from bot.adapter import Adapter, Gone, PostFailed
+from bot.adapter import Adapter, Gone, PostFailed, Step
 from bot.errors import UserError
 from bot.markup import clean, close, length, split, tame
 from bot.media import MediaError, shrink_picture
@@ -111,6 +111,7 @@ class Delivery:
         self._adapter = adapter
         self._message = message
         self._channel = message.channel
+        self._answers = message.reply_to or message.id
         self._answer = answer
         self._begin = begin
         self._posted = posted
@@ -125,6 +126,7 @@ class Delivery:
         self._changed = asyncio.Event()
         self._ending = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
+        self._queueing: set[asyncio.Task[Any]] = set()  # those of them that wait until the platform is ready
 
     async def __aenter__(self) -> Self:
         self._tasks = [asyncio.create_task(self._keep_showing(), name="showing")]
@@ -140,6 +142,7 @@ class Delivery:
         # The tasks end by themselves: a platform's send is never cancelled half-way.
         self._ending.set()
         self._changed.set()
+        self._overtake()
         await asyncio.gather(*self._tasks)
 
     def add(self, piece: Piece) -> None:
@@ -168,8 +171,11 @@ class Delivery:
         end = self._first + len(replies)
         over = [part for part in self.shown if part >= end]
         for part, reply in enumerate(replies, self._first):
-            await self._show(part, reply, last=part == end - 1 and not over)
+            if self._replies.get(part) != reply:
+                await self._adapter.ready(self._channel, "end" if self.shown else "begin", self._answers)
+                await self._show(part, reply, last=part == end - 1 and not over)
         for part in over:
+            await self._adapter.ready(self._channel, "end", self._answers)
             await self._adapter.remove(self._channel, self.shown.pop(part))
 
     async def _keep_showing(self) -> None:
@@ -180,25 +186,69 @@ class Delivery:
             if self._ending.is_set():
                 return
             self._changed.clear()
+            more = False
             try:
-                for part, reply in enumerate(self._compose(), self._first):
-                    await self._show(part, reply)
+                more = await self._show_newest()
             except PostFailed as error:
                 # The rest of the answer is still on its way, and `finish` shows all of it or says why it cannot.
                 log.warning("part of an answer was not shown yet", platform=self._channel.platform, error=str(error))
                 if isinstance(error, Gone):
                     return
-            await self._pause(self._beat)
+            if more:
+                self._changed.set()
+            else:
+                await self._pause(self._beat)
+
+    async def _show_newest(self) -> bool:
+        """Show one message as it looks when the platform is ready for it. Returns whether others change as well."""
+        if not self._visible:
+            return False
+        if not self.shown:
+            await self._begin()
+        if not await self._ready("grow" if self.shown else "begin"):
+            return False
+        self._changed.clear()  # what came while it waited is shown with this
+        news = [each for each in enumerate(self._compose(), self._first) if self._replies.get(each[0]) != each[1]]
+        if news:
+            await self._show(*news[0])
+        return len(news) > 1
 
     async def _keep_typing(self) -> None:
         while not self._ending.is_set() and not self.shown:
-            await self._adapter.typing(self._channel)
+            if await self._ready("sign") and not self.shown:
+                await self._adapter.typing(self._channel)
             await self._pause(self._limits.typing)
+
+    async def _ready(self, step: Step) -> bool:
+        """Wait until the platform is ready for this; `False` when it was overtaken by what comes after it."""
+        task = asyncio.current_task()
+        assert task is not None
+        self._queueing.add(task)
+        try:
+            return await self._adapter.ready(self._channel, step, self._answers)
+        except asyncio.CancelledError:
+            if task in self._queueing:
+                raise
+            task.uncancel()
+            return False
+        finally:
+            self._queueing.discard(task)
+
+    def _overtake(self) -> None:
+        """Let nobody wait any more to show what is shown by now, or will be in a moment."""
+        for task in self._queueing:
+            task.cancel()
+        self._queueing.clear()
 
     async def _pause(self, seconds: float) -> None:
         """Wait, but not longer than until the end."""
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._ending.wait(), seconds)
+
+    @property
+    def _visible(self) -> bool:
+        """Whether there is anything to be shown while the answer grows."""
+        return bool(self._answer.text.strip() or self._answer.status) or not self._limits.once
 
     def _compose(self) -> list[Reply]:
         """The messages that show the answer while it grows."""
@@ -250,19 +300,18 @@ class Delivery:
         return fitting, f"{missing} file(s) left out: this channel takes {self._limits.attachments} of up to {most} MB"
 
     async def _show(self, part: int, reply: Reply, *, last: bool = False) -> None:
-        if self._replies.get(part) == reply:
-            return
         if part not in self.shown:
             await self._begin()
             nonce = nonce_of(self._channel, self._message.id, part)
-            answers = self._message.reply_to or self._message.id
-            message_id = await self._adapter.post(self._channel, reply, answers=answers, nonce=nonce)
+            message_id = await self._adapter.post(self._channel, reply, answers=self._answers, nonce=nonce)
             self.shown[part] = message_id
+            self._overtake()
             last = last and not self._again
             await self._posted(part, message_id, last)
             if last:  # the question is closed now, and this is written down with that
                 self.unrecorded[part] = message_id
             if self._again:  # the platform may have kept what an earlier attempt had posted
+                await self._adapter.ready(self._channel, "end", self._answers)
                 await self._adapter.edit(self._channel, message_id, reply)
         else:
             await self._adapter.edit(self._channel, self.shown[part], reply)

@@ -13,6 +13,7 @@ import structlog
 from bot.adapter import Overloaded, PostFailed
 from bot.budget import Seldom
 from bot.conversation import INTERRUPTED, Conversation
+from bot.later import Later
 from bot.markup import clean
 from bot.messages import Channel, Message, Person, Press, Quote, Said
 from bot.metrics import FEEDBACK, HEARD
@@ -25,9 +26,6 @@ __all__ = ["Dispatch", "Load"]
 
 log = structlog.get_logger(__name__)
 
-# Between attempts to deliver an answer that a platform did not take, for about two hours. Once the platform is well
-# again, nobody waits for a minute.
-RETRY_SECONDS = (5, 15, 30, *[45] * 160)
 EDIT_SECONDS = 120  # within which a question that is changed is answered again
 GONE = 1000  # deletions remembered, in case they have overtaken what they delete
 MOMENT_SECONDS = 2  # in which an answer that was shown whole is surely written down
@@ -57,13 +55,14 @@ class Dispatch(People):
         self.choices = conversation.choosing.choices
         self.origins = conversation.choosing.origins
         self.configure = conversation.choosing.configure
+        self.communities = conversation.choosing.communities
         self._arriving: dict[_Mark, Message] = {}  # on their way into the inbox
         self._gone: OrderedDict[_Mark, None] = OrderedDict()
         self._renewing: set[int] = set()
         self._renewed: OrderedDict[_Mark, None] = OrderedDict()  # presses that had an answer given anew
         self._noticed = Seldom(NOTICE_SECONDS)
         self._tasks: set[asyncio.Task[None]] = set()
-        self._later: set[asyncio.Task[None]] = set()
+        self._later = Later(store, conversation)
         self._alarm: asyncio.TimerHandle | None = None
         self._heard: dict[str, float] = {}  # when a question came last, by platform
         self.strained = False  # there is too little memory, or too few files, for more than is running
@@ -288,7 +287,9 @@ class Dispatch(People):
         question = unpacked(given.question)
         if why := await self._conversation.refusal(replace(question, author=person)):
             return why
-        if not await self._store.again(given.heard, given.question):
+        if person.id == question.author.id:  # what they may do is as it is now
+            question = replace(question, author=person)
+        if not await self._store.again(given.heard, packed(question)):
             return TOO_LATE
         await self._submit_again(given.heard, question)
         return ""
@@ -343,9 +344,7 @@ class Dispatch(People):
         self._waiting.clear()  # they are in the inbox, and the next start takes them up
         if self._alarm is not None:
             self._alarm.cancel()
-        for task in self._later:
-            task.cancel()
-        await asyncio.gather(*self._later, return_exceptions=True)
+        await self._later.end()
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=seconds)
         for running in self._waiting.all_running():
@@ -382,12 +381,12 @@ class Dispatch(People):
                 self._start(afterwards, "afterwards")
         except PostFailed as error:
             log.warning("an answer waits for its platform", heard=running.heard, reason=str(error))
-            self._start(self._deliver_later(running.heard), "delivery", self._later)
+            self._later.deliver(running.heard)
         except Exception:
             # The question stays in the inbox; the other channels and the next question here are not its victims.
             log.exception("a turn failed", heard=running.heard, platform=running.message.channel.platform)
             if running.told:
-                self._start(self._close_later(running.heard), "closing", self._later)
+                self._later.close(running.heard)
         finally:
             running.ended.set()
             self._waiting.done(waiting)
@@ -424,35 +423,10 @@ class Dispatch(People):
 
         self._submit(Running(heard.id, unpacked(heard.body)), turn, joins=False)
 
-    async def _deliver_later(self, heard_id: int) -> None:
-        """Try again to show an answer that is kept, until the platform takes it or the attempts are used up."""
-        for seconds in RETRY_SECONDS:
-            await asyncio.sleep(seconds)
-            heard = next((each for each in await self._store.undone() if each.id == heard_id), None)
-            if heard is None or self._closing:
-                return
-            try:
-                await self._conversation.resume(heard, Running(heard.id, unpacked(heard.body)))
-            except PostFailed as error:
-                log.warning("an answer still waits for its platform", heard=heard_id, reason=str(error))
-            else:
-                return
-
-    async def _close_later(self, heard_id: int) -> None:
-        """Close a question whose author was told of trouble with the storage, once that is over."""
-        for seconds in RETRY_SECONDS:
-            await asyncio.sleep(seconds)
-            with contextlib.suppress(Exception):
-                await self._store.finish(heard_id, "failed")
-                return
-
-    def _start(
-        self, work: Coroutine[None, None, None], name: str, among: set[asyncio.Task[None]] | None = None
-    ) -> None:
-        tasks = self._tasks if among is None else among
+    def _start(self, work: Coroutine[None, None, None], name: str) -> None:
         task = asyncio.create_task(work, name=name)
-        tasks.add(task)
-        task.add_done_callback(tasks.discard)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
 
 def _said(message: Message) -> Said:

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import Field, ValidationError
 
 from bot.errors import UserError
-from bot.forms import PEOPLE, fill
+from bot.forms import PEOPLE, fill, form_of
 from bot.log import redact
 from bot.messages import Person
 from bot.models import Role
@@ -17,6 +17,7 @@ __all__ = [
     "LIMITS",
     "Lowered",
     "Permitted",
+    "allows",
     "choice_of",
     "ids_in",
     "models_of",
@@ -63,16 +64,22 @@ class Lowered(Settings):
 
 def permit(skill: Skill[Any, Any], chosen: Mapping[str, Any], person: Person) -> None:
     """Raise `UserError` when this person may not use the skill in this channel."""
+    if allows(chosen, person):
+        return
     may = permitted(chosen)
     if not may.enabled:
         raise UserError(f"“{skill.name}” is switched off in this channel. A moderator can switch it on.")
-    if may.who == "everybody" or person.moderator or person.operator:
-        return
-    if named := ids_in(may.besides):
-        if named.isdisjoint((person.id, *person.roles)):
-            raise UserError(f"“{skill.name}” is for moderators, and for whom they have named, in this channel.")
-    else:
-        raise UserError(f"“{skill.name}” is for moderators only in this channel.")
+    if ids_in(may.besides):
+        raise UserError(f"“{skill.name}” is for moderators, and for whom they have named, in this channel.")
+    raise UserError(f"“{skill.name}” is for moderators only in this channel.")
+
+
+def allows(chosen: Mapping[str, Any], person: Person) -> bool:
+    """Whether somebody may use a skill, by all that was chosen for it."""
+    may = permitted(chosen)
+    if not may.enabled or may.who == "everybody" or person.moderator or person.operator:
+        return may.enabled
+    return not ids_in(may.besides).isdisjoint((person.id, *person.roles))
 
 
 def ids_in(text: str) -> frozenset[str]:
@@ -108,7 +115,7 @@ def choice_of(
                 raise UserError(f"“{role}_model” can be one of these: {these}. Empty means the usual one.")
         return lowered.model_dump(include=set(chosen))
     if isinstance(skill, type):
-        return fill(skill, given=dict(chosen)).model_dump(include=set(chosen))
+        return _spaced(skill, fill(skill, given=dict(chosen)).model_dump(include=set(chosen)))
     general = {name: value for name, value in chosen.items() if name in Permitted.model_fields}
     checked = {name: value for name, value in chosen.items() if name not in general}
     settings = fill(skill.settings_type, given=checked)
@@ -119,7 +126,13 @@ def choice_of(
                 f"“{name}” holds something like a key or a password. Please leave it out: whoever talks to me could "
                 "get it out of me."
             )
-    return {**values, **fill(Permitted, given=general).model_dump(include=set(general))}
+    return {**values, **_spaced(Permitted, fill(Permitted, given=general).model_dump(include=set(general)))}
+
+
+def _spaced(kind: type[Settings], values: dict[str, Any]) -> dict[str, Any]:
+    """The values with ids of people written in one way, however they were filled in."""
+    of_people = {field.name for field in form_of(kind).fields if field.kind == "people"}
+    return {name: " ".join(sorted(ids_in(each))) if name in of_people else each for name, each in values.items()}
 
 
 def models_of(chosen: Mapping[str, Any]) -> dict[Role, str]:
@@ -136,7 +149,8 @@ def settings_of(skill: Skill[Any, Any], chosen: Mapping[str, Any]) -> Settings:
 def valid(kind: type[S], chosen: Mapping[str, Any]) -> S:
     """These settings, without what they do not know or cannot be."""
     if not chosen:
-        return _usual(kind)
+        usual: S = _usual(kind)
+        return usual
     known = {name: value for name, value in chosen.items() if name in kind.model_fields}
     try:
         return kind(**known)

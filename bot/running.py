@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from bot.app import Parley
     from bot.config import Config
 
-__all__ = ["chat", "serve"]
+__all__ = ["chat", "serve", "try_teams"]
 
 _log = structlog.get_logger(__name__)
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
@@ -84,6 +84,35 @@ async def chat(config: "Config") -> bool:
             return not console.gave_up
         finally:
             await parley.close()
+
+
+async def try_teams(config: "Config") -> None:
+    """Serve Teams alone, with the Agents Playground as its client, until a signal comes. Raises `StorageError`,
+    and `AdapterOff` when the Playground cannot be run.
+    """
+    with _signals() as stopping:
+        from bot.adapters.teams.trying import for_a_try, npx, play
+        from bot.app import Parley
+
+        npx()  # before anything is begun
+        parley = await Parley.open(for_a_try(config), only=("teams",))
+        playing: asyncio.Task[None] | None = None
+
+        def ready() -> None:
+            nonlocal playing
+            show_report(parley.report())
+            playing = asyncio.create_task(play(parley.server.port, lambda text: print(text, flush=True)))
+            playing.add_done_callback(lambda _: parley.stop())
+
+        try:
+            stopping.then(parley.stop)
+            await parley.run(ready)
+        finally:
+            await parley.close()
+            if playing is not None:
+                playing.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await playing
 
 
 class _Stopping:

@@ -4,7 +4,7 @@ from storage.engine import Database, InUse, StorageError, StorageTrouble, WrongA
 from storage.memory import Forgotten, Numbered
 from storage.privacy import erase, export, note_left
 from storage.purge import Kept, purge
-from storage.records import Bill, File, Given, Heard, Line, Offer, Post, Room, RoomMessage, Used
+from storage.records import Bill, File, Given, Heard, Line, Offer, Post, Room, RoomMessage, Upload, Used
 from storage.rooms import Rooms
 from storage.store import Store, open_store
 
@@ -27,6 +27,7 @@ __all__ = [
     "StorageError",
     "StorageTrouble",
     "Store",
+    "Upload",
     "Used",
     "WrongAddress",
     "erase",

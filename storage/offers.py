@@ -78,6 +78,11 @@ class Offers(Accounts):
 
         return await self.database.read(work)
 
+    async def asked(self, key: tuple[str, str, str], event: str) -> str | None:
+        """The question that was asked with this message and answered, as it was packed; None when it is not kept."""
+        given = await self._given(key, inbox.c.event == event)
+        return given.question if given is not None else None
+
     async def _given(self, key: tuple[str, str, str], which: Any) -> Given | None:
         statement = (
             select(*_GIVEN)

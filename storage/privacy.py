@@ -3,10 +3,10 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, delete, func, or_, select, update
+from sqlalchemy import Connection, delete, func, or_, select, tuple_, update
 
 from storage.store import Store
-from storage.tables import answers, bills, feedback, files, inbox, lines, notes, posts, settings, summaries
+from storage.tables import answers, bills, feedback, files, inbox, lines, notes, posts, settings, summaries, uploads
 
 __all__ = ["erase", "erase_community", "erase_left", "export", "note_left"]
 
@@ -45,6 +45,11 @@ async def export(store: Store, platform: str, person: str) -> dict[str, Any]:
             .where(inbox.c.platform == platform, inbox.c.person == person)
             .order_by(inbox.c.id)
         ).all()
+        waiting = connection.execute(
+            select(uploads.c.tenant, uploads.c.channel, uploads.c.name, uploads.c.at)
+            .where(uploads.c.platform == platform, uploads.c.person == person, uploads.c.name != "")
+            .order_by(uploads.c.at)
+        ).all()
         return {
             "platform": platform,
             "person": person,
@@ -69,6 +74,10 @@ async def export(store: Store, platform: str, person: str) -> dict[str, Any]:
                 }
                 for row in asked
             ],
+            "offered": [
+                {"community": row.tenant, "channel": row.channel, "file": row.name, "at": row.at.isoformat()}
+                for row in waiting
+            ],
             "judged": [{"verdict": row.verdict, "words": row.words, "at": row.at.isoformat()} for row in judged],
             "used": [
                 {"model": f"{row[0]}:{row[1]}", "calls": row[2], "tokens": row[3] + row[4], "micro_dollars": row[5]}
@@ -86,6 +95,13 @@ async def erase(store: Store, platform: str, person: str) -> int:
 
     def theirs(connection: Connection) -> None:
         asked = select(inbox.c.id).where(inbox.c.platform == platform, inbox.c.person == person)
+        own = select(inbox.c.tenant, inbox.c.channel).where(
+            inbox.c.platform == platform, inbox.c.person == person, inbox.c.direct
+        )
+        answered = select(posts.c.message_id).where(posts.c.heard.in_(asked))
+        about = or_(tuple_(notes.c.tenant, notes.c.channel).in_(own), notes.c.message.in_(answered))
+        connection.execute(delete(notes).where(notes.c.platform == platform, notes.c.channel != "", about))
+        connection.execute(delete(uploads).where(uploads.c.platform == platform, uploads.c.person == person))
         for table in (answers, posts, files):
             connection.execute(delete(table).where(table.c.heard.in_(asked)))
         connection.execute(delete(feedback).where(feedback.c.platform == platform, feedback.c.person == person))
@@ -131,6 +147,7 @@ async def erase(store: Store, platform: str, person: str) -> int:
             break
         after = upto
     await store.database.write(theirs)
+    store.notes_erased += 1
     store.forget_recent()
     await store.database.checkpoint()
     return gone
@@ -150,13 +167,14 @@ async def erase_community(store: Store, platform: str, tenant: str) -> None:
             pass
 
     def nameless(connection: Connection) -> None:
-        for table in (summaries, feedback, settings):
+        for table in (summaries, feedback, settings, notes, uploads):
             connection.execute(delete(table).where(table.c.platform == platform, table.c.tenant == tenant))
         connection.execute(
             update(bills).where(bills.c.platform == platform, bills.c.tenant == tenant).values(person="", channel="")
         )
 
     await store.database.write(nameless)
+    store.notes_erased += 1
     store.forget_recent()
     store.forget_choices()
     await store.database.checkpoint()

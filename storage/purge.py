@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Column, Connection, Table, and_, delete, func, select, update
+from sqlalchemy import Column, Connection, Table, and_, delete, func, select, tuple_, update
 
 from storage.privacy import erase_left
 from storage.records import State
 from storage.store import Store
-from storage.tables import bills, feedback, inbox, lines, summaries
+from storage.tables import bills, feedback, inbox, lines, notes, summaries, uploads
+from storage.uploads import UPLOAD_HOURS
 
 __all__ = ["Kept", "purge"]
 
@@ -48,6 +49,9 @@ async def purge(store: Store, kept: Kept, now: datetime | None = None) -> Counte
     gone["feedback"] += await _oldest(store, feedback, feedback.c.at, before, by=feedback.c.heard)
     gone["summaries"] += await _summaries(store, before)
     gone["bills"] += await _oldest(store, bills, bills.c.at, now - timedelta(days=kept.bills))
+    gone["uploads"] += await _every(store, uploads, uploads.c.at < now - timedelta(hours=UPLOAD_HOURS))
+    gone["notes"] += await _every(store, notes, notes.c.until < now)
+    store.notes_erased += bool(gone["notes"])
     gone["communities"] += await erase_left(store, before)
     await _forget_who(store, before, int((last or {}).get("bills", 0)), now)
     if gone["lines"]:
@@ -122,6 +126,21 @@ async def _more_than(store: Store, most: int) -> int:
         while found := await store.database.write(work):
             gone += found
     return gone
+
+
+async def _every(store: Store, table: Table, old: Any) -> int:
+    """Delete every row that is `old`; what is asked for has an index."""
+    keys = tuple(table.primary_key.columns)
+    gone = 0
+    while True:
+
+        def work(connection: Connection) -> int:
+            rows = select(*keys).where(old).limit(_CHUNK)
+            return connection.execute(delete(table).where(tuple_(*keys).in_(rows))).rowcount
+
+        gone += (found := await store.database.write(work))
+        if not found:
+            return gone
 
 
 async def _summaries(store: Store, before: datetime) -> int:

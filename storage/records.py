@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
-__all__ = ["Bill", "File", "Given", "Heard", "Line", "Offer", "Post", "Room", "RoomMessage", "State", "Used"]
+__all__ = ["Bill", "File", "Given", "Heard", "Line", "Offer", "Post", "Room", "RoomMessage", "State", "Upload", "Used"]
 
 State = Literal["received", "running", "answered", "done", "joined", "failed", "expired"]
 
@@ -145,3 +145,22 @@ class RoomMessage:
     running: bool = False
     buttons: tuple[dict[str, Any], ...] = ()
     replies: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A file that waits for a person's word, or is on its way to where that person keeps theirs.
+
+    It is `offered`, then `accepted`, then `closing` from just before its last piece is sent, then `done`, when nothing
+    is left of it. `message` is where it is offered, `target` where it goes, as the platform said.
+    """
+
+    id: str
+    key: tuple[str, str, str]
+    name: str
+    media_type: str
+    data: bytes
+    locale: str = ""
+    message: str = ""
+    state: Literal["offered", "accepted", "closing", "done"] = "offered"
+    target: dict[str, Any] = field(default_factory=dict)

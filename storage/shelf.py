@@ -1,6 +1,7 @@
 """What is kept beside conversations: the choices of moderators, the notes of adapters, files."""
 
 from collections.abc import Collection
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, delete, insert, select
@@ -15,9 +16,12 @@ __all__ = ["Shelf"]
 
 _RECENT_SETTINGS = 5000  # kept in memory
 _NEW_NOTE = upsert(notes)
+_KEPT = ("value", "tenant", "channel", "message", "until")  # of a note
 _NOTE = Prepared(
-    _NEW_NOTE.on_conflict_do_update(index_elements=["platform", "name"], set_={"value": _NEW_NOTE.excluded.value}),
-    *("platform", "name", "value"),
+    _NEW_NOTE.on_conflict_do_update(
+        index_elements=["platform", "name"], set_={column: _NEW_NOTE.excluded[column] for column in _KEPT}
+    ),
+    *("platform", "name", *_KEPT),
 )
 
 
@@ -30,6 +34,7 @@ class Shelf:
         self._chosen: dict[tuple[str, str, str], dict[str, dict[str, Any]]] = {}
         self._changes = 0
         self._noting: dict[tuple[str, str], dict[str, Any]] = {}  # on its way into the database
+        self.notes_erased = 0  # how often notes went that nobody had taken away by name
 
     # What moderators have chosen, for a channel or (channel "") for a whole community.
 
@@ -135,13 +140,34 @@ class Shelf:
 
     # What adapters remember for themselves.
 
-    async def note(self, platform: str, name: str, value: dict[str, Any], *, soon: bool = False) -> None:
-        """Keep `value` under (platform, name), replacing what was there. With `soon`, it is kept before whatever is
-        written after it, and until then a crash may lose it.
+    async def note(
+        self,
+        platform: str,
+        name: str,
+        value: dict[str, Any],
+        *,
+        days: float | None = None,
+        tenant: str = "",
+        channel: str = "",
+        message: str = "",
+        soon: bool = False,
+    ) -> None:
+        """Keep `value` under (platform, name), replacing what was there; for so many `days`, or for good.
+
+        With `soon`, it is kept before whatever is written after it, and until then a crash may lose it. It goes with
+        its community (`tenant`) too, and with the person whose own `channel` it is about, or to whom the bot's `message`
+        there was an answer.
         """
+        kept = {
+            "value": value,
+            "tenant": tenant,
+            "channel": channel,
+            "message": message,
+            "until": None if days is None else datetime.now(UTC) + timedelta(days=days),
+        }
 
         def work(connection: Connection) -> None:
-            _NOTE.run(connection, {"platform": platform, "name": name, "value": value})
+            _NOTE.run(connection, {"platform": platform, "name": name, **kept})
 
         which = (platform, name)
         self._noting.pop(which, None)
@@ -149,8 +175,8 @@ class Shelf:
             await self.database.write(work)
             return
         self._noting[which] = value
-        kept = self.database.write_soon(work)
-        kept.add_done_callback(lambda _: self._noting.get(which) is value and self._noting.pop(which))
+        written = self.database.write_soon(work)
+        written.add_done_callback(lambda _: self._noting.get(which) is value and self._noting.pop(which))
 
     async def noted(self, platform: str, name: str) -> dict[str, Any] | None:
         """What was kept under (platform, name), or None."""
@@ -162,6 +188,28 @@ class Shelf:
                 connection.execute(select(notes.c.value).where(notes.c.platform == platform, notes.c.name == name))
             ).scalar_one_or_none()
             return found
+
+        return await self.database.read(work)
+
+    async def unnote(self, platform: str, name: str) -> None:
+        """Keep nothing under (platform, name) any more."""
+
+        def work(connection: Connection) -> None:
+            connection.execute(delete(notes).where(notes.c.platform == platform, notes.c.name == name))
+
+        self._noting.pop((platform, name), None)
+        await self.database.write(work)
+
+    async def notes_from(self, platform: str, beginning: str, most: int) -> dict[str, dict[str, Any]]:
+        """What was kept under names that begin so, by name; of so many at most."""
+        statement = (
+            select(notes.c.name, notes.c.value)
+            .where(notes.c.platform == platform, notes.c.name >= beginning, notes.c.name < f"{beginning}\U0010ffff")
+            .limit(most)
+        )
+
+        def work(connection: Connection) -> dict[str, dict[str, Any]]:
+            return {row.name: row.value for row in connection.execute(statement)}
 
         return await self.database.read(work)
 

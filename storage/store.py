@@ -15,6 +15,7 @@ from storage.offers import put_offer
 from storage.prepared import Prepared
 from storage.records import Bill, File, Heard, Line, Offer, Post, State
 from storage.tables import bills, files, inbox, lines, posts
+from storage.uploads import Uploads
 
 __all__ = ["Store", "open_store"]
 
@@ -60,7 +61,7 @@ _USED = Prepared(
 )
 
 
-class Store(Context):
+class Store(Context, Uploads):
     """The open store. Every method that writes returns after its commit."""
 
     async def close(self) -> None:

@@ -38,6 +38,7 @@ __all__ = [
     "rooms",
     "settings",
     "summaries",
+    "uploads",
     "vectors",
 ]
 
@@ -187,13 +188,38 @@ settings = Table(
     Column("chosen", JSON, nullable=False),
 )
 
-# What an adapter has to remember by itself, such as where a Teams conversation is answered.
+# What an adapter has to remember by itself, such as where a Teams conversation is answered: until when, and about whom.
 notes = Table(
     "notes",
     metadata,
     Column("platform", String(32), primary_key=True),
     Column("name", String(512), primary_key=True),
     Column("value", JSON, nullable=False),
+    Column("tenant", String(128), nullable=False, server_default=""),
+    Column("channel", String(512), nullable=False, server_default=""),
+    Column("message", String(256), nullable=False, server_default=""),
+    Column("until", Moment),
+    Index("notes_until", "until"),
+)
+
+# Files that wait for a person's word, or are on their way to where that person keeps theirs.
+uploads = Table(
+    "uploads",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    *_key(),
+    Column("person", String(256), nullable=False),
+    Column("message", String(256), nullable=False),
+    Column("name", String(256), nullable=False),
+    Column("media_type", String(128), nullable=False),
+    Column("locale", String(64), nullable=False),
+    Column("data", LargeBinary, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("target", JSON, nullable=False),
+    Column("at", Moment, nullable=False),
+    Index("uploads_at", "at"),
+    Index("uploads_channel", "platform", "tenant", "channel"),
+    Index("uploads_person", "platform", "person"),
 )
 
 files = Table(

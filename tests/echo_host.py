@@ -9,7 +9,7 @@ from typing import Any
 
 from aiohttp import web
 
-from bot.adapter import Origin
+from bot.adapter import Community, Origin
 from bot.adapters.web import Web
 from bot.commands import Command
 from bot.config import Config, load_config
@@ -77,6 +77,9 @@ class EchoHost:
         return self.says
 
     def settable(self, channel: Channel) -> tuple[Command, ...]:
+        return ()
+
+    async def communities(self, person: Person) -> tuple[Community, ...]:
         return ()
 
     async def choices(self, channel: Channel) -> Mapping[str, Mapping[str, Any]]:

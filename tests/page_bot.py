@@ -9,17 +9,18 @@ from typing import Any, Literal
 from PIL import Image
 
 from bot import Attachment, Button, Field, Keep, Pieces, Request, Settings, Skill, Turn, UserError
+from bot.adapter import Adapter, Community
 from bot.adapters.web.places import channel_of
 from bot.commands import commands_of
 from bot.conversation import Conversation
 from bot.dispatch import Dispatch
 from bot.messages import Channel
-from bot.testing import ScriptedModel, models_of
+from bot.testing import FakeAdapter, ScriptedModel, models_of
 from skills.chat import Chat
 from storage import Rooms
 from tests.echo_host import PageServer
 
-__all__ = ["PageBot", "Paint", "bot_page", "picture"]
+__all__ = ["Harbour", "PageBot", "Paint", "bot_page", "picture"]
 
 
 def picture(colour: str = "teal", size: tuple[int, int] = (120, 80)) -> bytes:
@@ -67,6 +68,14 @@ class Paint(Skill[PaintSettings, PaintRequest]):
         yield Keep({"colour": colour})
 
 
+class Harbour(FakeAdapter):
+    """A platform with one server, of two channels."""
+
+    async def communities(self) -> list[Community]:
+        general, art = (Channel("discord", str(n), "harbour", name=name) for n, name in ((1, "#general"), (2, "#art")))
+        return [Community("discord", "harbour", "The Harbour", (general, art)), Community("discord", "", "Private")]
+
+
 class PageBot(PageServer):
     """The page and a bot."""
 
@@ -74,12 +83,16 @@ class PageBot(PageServer):
         super().__init__(folder, **settings)
         self.model = ScriptedModel(*says)
         self.skills: dict[str, Skill[Any, Any]] = {}
+        self.elsewhere: type[FakeAdapter] | None = None  # what else people talk on
         self.dispatch: Dispatch
 
     async def start(self, port: int = 0, *, listening: bool = True) -> None:
         await super().start(port, listening=False)
         self.skills = self.skills or {"chat": Chat(), "paint": Paint()}
-        conversation = Conversation(self.store, self.skills, models_of(self.model), {"web": self.adapter})
+        adapters: dict[str, Adapter] = {"web": self.adapter}
+        if self.elsewhere:
+            adapters["discord"] = self.elsewhere(self.config, self.store, name="discord")
+        conversation = Conversation(self.store, self.skills, models_of(self.model), adapters)
         self.dispatch = Dispatch(self.store, conversation)
         self.host = self.dispatch  # type: ignore[assignment]
         self.adapter.commands = commands_of(self.skills.values())
@@ -99,9 +112,12 @@ class PageBot(PageServer):
 
 
 @asynccontextmanager
-async def bot_page(folder: Path, *says: str, **settings: Any) -> AsyncIterator[PageBot]:
+async def bot_page(
+    folder: Path, *says: str, elsewhere: type[FakeAdapter] | None = None, **settings: Any
+) -> AsyncIterator[PageBot]:
     """A page with a bot, for a while."""
     server = PageBot(folder, *says, **settings)
+    server.elsewhere = elsewhere
     await server.start()
     try:
         yield server

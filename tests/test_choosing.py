@@ -76,6 +76,17 @@ async def test_a_skill_for_moderators_is_theirs_by_word_by_button_by_offer_and_a
     assert (await said(room, "count", MO))[1] == "One."
 
 
+async def test_whoever_asks_for_an_answer_anew_has_the_rights_of_now(room: Room) -> None:
+    question, answer = await said(room, "count", MO)
+    await room.dispatch.configure(question.channel, MO, "count", {"who": "moderators"})
+    assert answer == "One."
+    below = next(each.id for each in room.adapter.shown.values() if each.answers == question.id)
+    no_more = Person("mo", "Mo")
+    await room.dispatch.pressed(Press("again", question.channel, no_more, below, "regenerate", datetime.now(UTC)))
+    await room.dispatch.idle()
+    assert room.adapter.answers_to(question)[-1].text == "“count” is for moderators only in this channel."
+
+
 async def test_roles_and_people_may_use_what_is_for_moderators_where_they_are_named(room: Room) -> None:
     channel = room.adapter.message("").channel
     await room.dispatch.configure(channel, MO, "count", {"who": "moderators", "besides": "painters, eve"})

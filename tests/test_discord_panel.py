@@ -235,6 +235,13 @@ async def test_what_the_bot_is_not_allowed_is_named_together_with_the_channel(sc
 async def test_help_and_privacy_are_told_in_private(scene: Scene) -> None:
     told = await screen(scene, scene.bob, "parley help")
     assert "- **/draw** – Draw a picture of what you describe." in told.content
+    assert "/chat" in told.content
+    scene.host.chosen["chat"]["enabled"] = False
+    scene.host.chosen["draw"]["who"] = "moderators"
+    told = await screen(scene, scene.bob, "parley help")
+    assert "- **/describe**" in told.content
+    assert "/draw" not in told.content, "it is not for him"
+    assert "/chat" not in told.content, "it is switched off"
     assert "/parley my-data" in (await screen(scene, scene.bob, "parley privacy")).content
     assert scene.discord.answers(scene.general) == []
 

@@ -2,7 +2,6 @@
 
 from bot.adapter import Limits
 from bot.adapters.discord.formulas import illustrated
-from bot.adapters.discord.pace import IN_CHANNEL, STRETCHED_AFTER, Pace
 from bot.adapters.discord.rendering import rendered
 from bot.config import Config
 from bot.markup import length
@@ -74,18 +73,3 @@ async def test_a_flood_of_text_ends_in_a_file_with_all_of_it(config: Config, sto
     assert (file.name, file.data.decode().split()) == ("answer.md", whole.split())
     assert "the whole answer is in the file" in shown[-1].footer
     assert shown[-1].buttons
-
-
-def test_a_channel_keeps_a_place_for_the_end_of_an_answer() -> None:
-    pace = Pace()
-    grown = [pace.may_grow("channel", f"answer {number}", 1.2) for number in range(IN_CHANNEL)]
-    assert grown == [True] * (IN_CHANNEL - 1) + [False]
-    assert pace.may_grow("another channel", "answer", 1.2)
-
-
-def test_a_long_answer_comes_in_larger_steps() -> None:
-    pace = Pace()
-    for number in range(STRETCHED_AFTER):
-        assert pace.may_grow(f"channel {number}", "answer", 1.2)
-    assert not pace.may_grow("channel", "answer", 1.2)
-    assert pace.may_grow("channel", "answer", 0.0)

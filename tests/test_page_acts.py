@@ -2,13 +2,15 @@
 
 import re
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Locator, Page, expect
 
+from bot.messages import Channel
 from tests.browser import Visit, faint, find_chromium, nameless, sideways, visiting
-from tests.page_bot import PageBot, bot_page
+from tests.page_bot import Harbour, PageBot, bot_page
 
 pytestmark = [
     pytest.mark.browser,
@@ -271,6 +273,30 @@ async def test_a_skill_is_switched_off_and_on(page: Page, bot: PageBot) -> None:
     limits = dialog.get_by_role("region", name="limits")
     await expect(limits.get_by_role("heading")).to_have_text("limits")
     await expect(limits.get_by_role("switch")).to_have_count(0)
+
+
+async def test_settings_are_made_for_a_channel_of_another_community(browser: Browser, tmp_path: Path) -> None:
+    async with bot_page(tmp_path / "bot", elsewhere=Harbour) as bot, visiting(browser, bot.address) as visit:
+        page = visit.page
+        await page.get_by_role("button", name="Settings").click()
+        dialog = page.get_by_role("dialog", name="Settings")
+        await dialog.get_by_label("Where").select_option("Discord: The Harbour")
+        await dialog.get_by_label("Channel").select_option("#art")
+        paint = dialog.get_by_role("region", name="paint")
+        await paint.get_by_text("6 settings").click()
+        await paint.get_by_label("Who", exact=True).select_option("Moderators")
+        await paint.get_by_role("button", name="Save").click()
+        await expect(paint.get_by_text("Set for this channel only")).to_be_visible()
+        wrong = [*await faint(page), *await nameless(page), *await sideways(page)]
+        await dialog.get_by_label("Channel").select_option("#general")
+        await expect(paint.get_by_text("6 settings")).to_be_visible()
+        await paint.get_by_text("6 settings").click()
+        await expect(paint.get_by_label("Who", exact=True)).to_have_value("everybody")
+        await dialog.get_by_label("Where").select_option("This page")
+        await expect(paint.get_by_text("4 settings")).to_be_visible()
+        assert (wrong, visit.complaints) == ([], [])
+        chosen = await bot.dispatch.choices(Channel("discord", "2", "harbour"))
+        assert chosen["paint"]["who"] == "moderators"
 
 
 async def test_all_this_can_be_read_and_has_names_by_day_by_night_and_on_a_phone(

@@ -11,12 +11,14 @@ from sqlalchemy import Connection, text
 
 from bot.config import Config
 from bot.messages import Person
-from storage import Bill, Kept, Line, Store, purge
+from storage import Bill, Kept, Line, Store, erase, purge
 from tests.commands import run
 from tests.room import Room, Stepwise
 
 HERE = ("fake", "guild", "general")
-TABLES = ("lines", "inbox", "posts", "answers", "files", "feedback", "bills", "summaries", "settings")
+TABLES = (
+    *("lines", "inbox", "posts", "answers", "files", "feedback", "bills", "summaries", "settings", "notes", "uploads"),
+)
 
 
 async def said(store: Store, days: float, what: str, *, key: tuple[str, str, str] = HERE, person: str = "ada") -> int:
@@ -167,10 +169,42 @@ async def test_what_is_being_answered_to_somebody_who_is_forgotten_ends(config: 
         assert not room.adapter.answers_to(message)[0].running
 
 
+async def test_a_note_goes_when_its_time_is_over_and_one_for_good_stays(store: Store) -> None:
+    for name, days in (("gone", -0.1), ("soon", 0.1), ("later", 30.0), ("for good", None)):
+        await store.note("fake", name, {"name": name}, days=days)
+    await store.note("fake", "soon", {"name": "soon"}, days=3)  # noted again, it lasts longer
+    assert (await purge(store, Kept()))["notes"] == 1
+    assert [await store.noted("fake", name) is None for name in ("gone", "soon", "later")] == [True, False, False]
+    for night in range(1, 20):
+        await purge(store, Kept(), datetime.now(UTC) + timedelta(days=2 * night))
+    assert [row.name for row in await rows(store, "notes") if row.platform] == ["for good"]
+
+
+async def test_what_adapters_noted_of_a_person_goes_with_them(store: Store) -> None:
+    """Notes about their own chat and about answers to them; not those about others, nor about the room they share."""
+    private, shared = ("fake", "guild", "dm"), ("fake", "guild", "general")
+    for person, number in (("ada", 1), ("bob", 2)):
+        heard = await store.accept(shared, f"q{number}", "{}", person)
+        assert heard is not None
+        await store.posted(heard, 0, f"a{number}")
+        await store.finish(heard)
+        await store.note("fake", f"files a{number}", {}, tenant="guild", channel="general", message=f"a{number}")
+    await store.accept(private, "q3", "{}", "ada", direct=True)
+    await store.note("fake", "the way to ada", {}, tenant="guild", channel="dm")
+    await store.note("fake", "the way here", {}, tenant="guild", channel="general")
+    await store.note("fake", "something else", {})
+
+    await erase(store, "fake", "ada")
+
+    left = sorted(row.name for row in await rows(store, "notes") if row.platform == "fake")
+    assert left == ["files a2", "something else", "the way here"]
+
+
 async def test_a_community_that_was_left_is_forgotten_unless_the_bot_came_back(room: Room, store: Store) -> None:
     for tenant in ("left", "back", "stays"):
         await said(store, 1, "Hi", key=("fake", tenant, "general"))
         await store.choose(("fake", tenant, ""), "draw", {"most": 1})
+        await store.note("fake", f"the way to {tenant}", {}, tenant=tenant, channel="general")
         await room.dispatch.left("fake", tenant, back=tenant == "stays")
     await room.dispatch.left("fake", "back", back=True)
     await purge(store, Kept())
@@ -182,6 +216,7 @@ async def test_a_community_that_was_left_is_forgotten_unless_the_bot_came_back(r
     assert await texts(store, ("fake", "left", "general")) == []
     assert await store.chosen(("fake", "left", "general"), "draw") == {}
     assert await store.chosen(("fake", "back", "general"), "draw") == {"most": 1}
+    assert [await store.noted("fake", f"the way to {each}") for each in ("left", "back", "stays")] == [None, {}, {}]
     assert await store.chosen(("fake", "stays", "general"), "draw") == {"most": 1}
 
 

@@ -46,7 +46,7 @@ async def test_no_update_is_lost_among_many_at_once(store: Store) -> None:
 
 async def test_a_write_that_fails_is_undone_alone(store: Store) -> None:
     def half(connection: Connection) -> None:
-        connection.execute(text("INSERT INTO notes VALUES ('test', 'half', '{}')"))
+        connection.execute(text("INSERT INTO notes (platform, name, value) VALUES ('test', 'half', '{}')"))
         raise ValueError("no")
 
     good = store.note("test", "good", {"n": 1})

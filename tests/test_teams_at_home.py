@@ -1,11 +1,20 @@
-"""What is otherwise in the Agents Playground, a Teams without credentials on one's own machine."""
+"""What is otherwise in the Agents Playground, a Teams without credentials on one's own machine, and how it is begun."""
 
+import json
+import os
+import signal
+import sys
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 
+from bot.adapter import AdapterOff
+from bot.adapters.teams.playground import PACKAGE
+from bot.adapters.teams.trying import play
 from bot.messages import Attachment, Button, Reply
 from storage import Store
+from tests.commands import command, run
 from tests.fakes.teams import Conversation, FakeTeams, Person
 from tests.fakes.teams.checks import check_card
 from tests.pictures import picture
@@ -69,6 +78,17 @@ async def test_a_thumb_that_does_not_say_for_what_is_for_the_newest_answer(
     ]
 
 
+async def test_a_dialog_that_was_filled_in_says_that_it_is_taken(
+    playground: FakeTeams, bot: TeamsBot, ada: Person
+) -> None:
+    value = {"commandId": "chat", "data": {"text": "hello"}}
+
+    answered = await playground.invoke(playground.personal(ada), ada, "composeExtension/submitAction", value)
+
+    assert answered.json == {"task": {"type": "message", "value": "I am on it."}}
+    assert bot.notes.last.text == "hello"
+
+
 async def test_a_page_that_is_opened_again_is_greeted_again(
     playground: FakeTeams, bot: TeamsBot, ada: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -98,3 +118,63 @@ async def test_in_teams_itself_the_bot_says_hello_once_and_a_thumb_names_its_ans
 
         assert (thumb.json, bot.notes.presses) == ({}, [])
         assert [each.text[:5] for each in teams.answers(chat) if each.text] == ["Hello", "A fox"]
+
+
+# `parley teams try`, with something else in the place of Node.js and its programs.
+
+LISTENS = """
+import json, os, pathlib, sys, time
+seen = {"argv": sys.argv[1:], "options": os.environ["NODE_OPTIONS"], "pid": os.getpid()}
+pathlib.Path(__file__).with_name("seen").write_text(json.dumps(seen))
+print("Listening on 56150", flush=True)
+time.sleep(60)
+"""
+FAILS = """
+import sys
+sys.exit("npm error code ENOTFOUND")
+"""
+
+
+def programs(folder: Path, npx: str) -> str:
+    """A PATH with a `node` and this `npx`."""
+    folder.mkdir()
+    for name, code in (("node", ""), ("npx", npx)):
+        (folder / name).write_text(f"#!{sys.executable}\n{code}")
+        (folder / name).chmod(0o755)
+    return str(folder)
+
+
+async def test_one_command_starts_parley_and_the_playground_and_ends_both(tmp_path: Path) -> None:
+    path = programs(tmp_path / "bin", LISTENS)
+    async with command(tmp_path / "data", "teams", "try", PATH=path, NODE_OPTIONS="--no-warnings") as trying:
+        on = await trying.line("  on   teams")
+        invited = await trying.line("Open ")
+        ended = await trying.end(by=signal.SIGINT)
+
+    assert invited == "Open http://127.0.0.1:56150/ to talk to Parley as in Teams. Ctrl-C ends both."
+    seen = json.loads((tmp_path / "bin" / "seen").read_text())
+    assert seen["argv"][:4] == ["--yes", "--prefer-offline", PACKAGE, "start"]
+    assert on.split(" at ")[1] in seen["argv"], "it talks to this Parley"
+    assert {"msteams", "--disable-telemetry"} <= set(seen["argv"])
+    assert seen["options"].startswith("--no-warnings --require ")
+    assert seen["options"].endswith('beside.cjs"')
+    assert (ended.code, "Traceback" in ended.err) == (0, False)
+    with pytest.raises(ProcessLookupError):
+        os.kill(seen["pid"], 0)
+
+
+async def test_without_node_one_is_told_what_to_install(tmp_path: Path) -> None:
+    ended = await run(tmp_path / "data", "teams", "try", PATH=str(tmp_path))
+
+    assert ended.code == 69
+    assert "needs Node.js" in ended.err
+    assert "https://nodejs.org" in ended.err
+    assert "Traceback" not in ended.err
+    assert not (tmp_path / "data").exists(), "nothing was begun"
+
+
+async def test_a_playground_that_cannot_be_had_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", programs(tmp_path / "bin", FAILS))
+
+    with pytest.raises(AdapterOff, match=r"exit code 1\..*\nnpm error code ENOTFOUND"):
+        await play(3978, lambda text: None)

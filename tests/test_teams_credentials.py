@@ -9,6 +9,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
+from pydantic import SecretStr
 
 from bot.adapter import AdapterOff
 from bot.adapters.teams import Teams
@@ -103,3 +104,27 @@ async def test_a_managed_identity_needs_no_secret_at_all(header: bool, teams: Fa
         assert await answers_with(teams, bot) == ["Hello."]
 
     assert teams.called("POST", "oauth2") == []
+
+
+async def test_a_new_secret_or_certificate_is_taken_over_while_it_runs(
+    teams: FakeTeams, store: Store, tmp_path: Path
+) -> None:
+    async with TeamsBot(teams, store) as bot:
+        assert await answers_with(teams, bot) == ["Hello."]
+        teams.identity.password = "another-secret-of-ours"
+        teams.identity.revoke()
+        settings = bot.config.model_copy(update={"teams_app_password": SecretStr(teams.identity.password)})
+        assert "teams_app_password" in bot.adapter.reload(settings)
+        assert await answers_with(teams, bot) == ["Hello."]
+
+        broken = settings.model_copy(update={"teams_certificate": tmp_path / "nothing.pem"})
+        assert bot.adapter.reload(broken) == (), "the credentials of before stay"
+        teams.identity.revoke()
+        assert await answers_with(teams, bot) == ["Hello."]
+
+        teams.identity.certificate = pem(1, tmp_path / "teams.pem")
+        bot.adapter.reload(
+            settings.model_copy(update={"teams_app_password": None, "teams_certificate": tmp_path / "teams.pem"})
+        )
+        assert await answers_with(teams, bot) == ["Hello."]
+        assert b"client_assertion" in teams.called("POST", "oauth2")[-1].body

@@ -411,54 +411,13 @@ async def test_a_channel_can_have_its_answers_as_new_posts(teams: FakeTeams, sto
 # Files.
 
 
-async def test_a_file_is_handed_over_once_its_person_agrees(teams: FakeTeams, bot: TeamsBot, ada: Person) -> None:
-    chat = teams.personal(ada)
-    await teams.say(chat, ada, "say it aloud")
-    heard = bot.notes.last
-    song = Attachment("song.wav", "audio/wav", b"x" * 200_000)
-    await bot.adapter.post(heard.channel, Reply("Here:", (song,)), answers=heard.id, nonce="1")
-    _, offer = teams.answers(chat)
-    content = offer.activity["attachments"][0]["content"]
-    info = {
-        "uploadUrl": f"{teams.origin}/onedrive/1",
-        "contentUrl": "https://contoso-my.sharepoint.com/song.wav",
-        "name": "song.wav",
-        "uniqueId": "1",
-        "fileType": "wav",
-    }
-    value = {"type": "fileUpload", "action": "accept", "context": content["acceptContext"], "uploadInfo": info}
-
-    taken = await teams.invoke(chat, ada, "fileConsent/invoke", value, replyToId=offer.id)
-    await teams.until(lambda: teams.answers(chat)[-1].activity["attachments"][0]["contentType"].endswith("file.info"))
-    again = await teams.invoke(chat, ada, "fileConsent/invoke", value, replyToId=offer.id)
-
-    assert (taken.status, content["sizeInBytes"], teams.uploads) == (200, 200_000, {"1": song.data})
-    assert again.status == 200
-    await teams.until(lambda: "too old" in teams.answers(chat)[-1].text)
-    assert len(teams.called("PUT", "/onedrive/")) == 1
-
-
-async def test_a_file_is_never_written_to_a_foreign_place(teams: FakeTeams, bot: TeamsBot, ada: Person) -> None:
-    chat = teams.personal(ada)
-    await teams.say(chat, ada, "say it aloud")
-    heard = bot.notes.last
-    await bot.adapter.post(
-        heard.channel, Reply("Here:", (Attachment("a.wav", "audio/wav", b"x"),)), answers=heard.id, nonce="1"
-    )
-    context = teams.answers(chat)[1].activity["attachments"][0]["content"]["acceptContext"]
-    info = {"uploadUrl": "https://evil.example/steal"}
-    await teams.invoke(chat, ada, "fileConsent/invoke", {"action": "accept", "context": context, "uploadInfo": info})
-
-    await teams.until(lambda: "could not be saved" in teams.answers(chat)[-1].text)
-
-
 async def test_files_and_pictures_of_a_channel_are_read_where_that_was_allowed(
     teams: FakeTeams, bot: TeamsBot, ada: Person
 ) -> None:
     group = teams.group("A group", ada)
     await teams.say(group, ada, "hello")
     address = "https://contoso.sharepoint.com/sites/foxes/Shared Documents/fox.m4a"
-    picture = "teams/t/channels/c/messages/17/hostedContents/abc"
+    picture = f"chats/{group.id}/messages/17/hostedContents/abc"
     teams.graph.shares[address.replace(" ", "%20")] = b"a voice"
     teams.graph.hosted[picture] = b"\x89PNG"
     files = [{"contentType": "reference", "contentUrl": address.replace(" ", "%20"), "name": "fox.m4a"}]

@@ -4,14 +4,17 @@ import asyncio
 import io
 import time
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 from PIL import Image
+from sqlalchemy import Connection, text
 
 from bot.adapter import Gone, PostFailed
+from bot.adapters.teams import addresses
 from bot.adapters.teams.markdown import shown
 from bot.messages import Attachment, Channel, Message, Reply
-from storage import Store
+from storage import Store, erase
 from tests.fakes.teams import Conversation, FakeTeams, Person
 from tests.teams_bot import TeamsBot
 
@@ -565,6 +568,46 @@ async def test_after_a_restart_the_bot_finds_its_way_back(
 
     assert [each.text for each in teams.answers(chat)] == ["Interrupted by a restart."]
     assert [each.text for each in teams.answers(thread)] == ["Hello again."]
+
+
+async def test_what_is_noted_of_a_conversation_lasts_while_it_is_spoken_in_and_no_longer(
+    teams: FakeTeams, store: Store, ada: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In days: the way back is noted anew now and then; what is about one answer goes with what was said."""
+    conversation, began = teams.group("A group", ada), time.time()
+
+    async def noted() -> dict[str, float]:
+        """How many days each note lasts from the beginning on."""
+
+        def work(connection: Connection) -> list[Any]:
+            return list(
+                connection.execute(text("SELECT name, julianday(until) AS day FROM notes WHERE platform <> ''"))
+            )
+
+        found = await store.database.read(work)
+        return {row.name.partition(" ")[0]: round(row.day - 2440587.5 - began / 86400) for row in found}
+
+    async with TeamsBot(teams, store, keep_days=7) as bot:
+        await teams.say(conversation, ada, "draw a fox")
+        heard = bot.notes.last
+        await bot.adapter.post(heard.channel, Reply("Here:", (picture(8),)), answers=heard.id, nonce="1")
+        assert await noted() == {"conversation": 400, "files": 7, "below": 7}
+
+        writes = []
+        real = store.note
+        monkeypatch.setattr(store, "note", lambda *args, **kwargs: writes.append(args[1]) or real(*args, **kwargs))
+        await teams.say(conversation, ada, "hello")
+        assert writes == [], "not with every message"
+        monkeypatch.setattr(addresses, "_today", lambda: int(began // 86400) + 40)
+        await teams.say(conversation, ada, "hello")
+        await teams.say(conversation, ada, "hello again")
+        assert [each.partition(" ")[0] for each in writes] == ["conversation"]
+
+        await erase(store, "teams", ada.aad)
+        await teams.say(conversation, ada, "hello")
+        assert len(writes) == 2, "what may have gone is noted again"
+        await teams.remove_bot(conversation, ada)
+        assert (await noted())["conversation"] == 7
 
 
 async def test_the_bot_cannot_speak_where_nobody_spoke_to_it(bot: TeamsBot) -> None:

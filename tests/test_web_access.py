@@ -31,6 +31,7 @@ ROUTES = [
     ("POST", f"/api/rooms/{ROOM}/stop"),
     ("POST", f"/api/rooms/{ROOM}/press"),
     ("GET", "/api/commands"),
+    ("GET", "/api/communities"),
     ("GET", "/api/settings"),
     ("PUT", "/api/settings"),
     ("GET", "/api/files/web-00000000000000000000000000000000"),

@@ -10,9 +10,9 @@ import pytest
 from bot import Field, Request, UserError
 from bot.adapters.web.forms import form_facts, known_fields, mistakes
 from bot.forms import fill, form_of
-from bot.messages import Attachment, Button, Message
+from bot.messages import Attachment, Button, Channel, Message
 from tests.echo_host import Answering, PageServer, serving
-from tests.page_bot import PageBot, bot_page
+from tests.page_bot import Harbour, PageBot, bot_page
 from tests.page_visitor import PNG, Visitor, stream, visitor
 
 ROOM = "00000000-0000-4000-8000-000000000001"
@@ -209,16 +209,16 @@ async def test_settings_are_kept_and_a_mistake_is_told_at_its_field(owner: Visit
     whose = {"enabled": True, "who": "everybody", "besides": ""}
     values = whose | {"most": 3, "house": "plain", "kind": True, "rules": ""}
     origins = {name: "community" if name == "most" else "default" for name in values}
-    assert await choose(owner, room="", skill="paint", chosen={"most": 3}) == (
+    assert await choose(owner, room="", topic="paint", chosen={"most": 3}) == (
         200,
         {"values": values, "origins": origins},
     )
-    await choose(owner, room=ROOM, skill="paint", chosen={"house": "framed", "enabled": False})
+    await choose(owner, room=ROOM, topic="paint", chosen={"house": "framed", "enabled": False})
     for room, house, enabled in (("", "plain", True), (ROOM, "framed", False), (OTHER, "plain", True)):
-        paint = (await owner.get(f"/api/settings?room={room}"))["skills"][1]
+        paint = (await owner.get(f"/api/settings?room={room}"))["topics"][1]
         values = paint["values"]
         assert (values["most"], values["house"], values["enabled"]) == (3, house, enabled)
-    status, answer = await choose(owner, room="", skill="paint", chosen={"most": 9, "house": "none"})
+    status, answer = await choose(owner, room="", topic="paint", chosen={"most": 9, "house": "none"})
     assert status == 422
     assert answer == {
         "error": "",
@@ -230,32 +230,58 @@ async def test_settings_are_kept_and_a_mistake_is_told_at_its_field(owner: Visit
 
 
 async def test_what_was_set_for_one_conversation_is_taken_back_to_what_goes_for_all(owner: Visitor) -> None:
-    await choose(owner, room="", skill="paint", chosen={"most": 3})
-    _, here = await choose(owner, room=ROOM, skill="paint", chosen={"most": 1, "house": "framed"})
+    await choose(owner, room="", topic="paint", chosen={"most": 3})
+    _, here = await choose(owner, room=ROOM, topic="paint", chosen={"most": 1, "house": "framed"})
     assert (here["values"]["most"], here["origins"]["most"], here["origins"]["house"]) == (1, "here", "here")
-    _, here = await choose(owner, room=ROOM, skill="paint", reset=["most"])
+    _, here = await choose(owner, room=ROOM, topic="paint", reset=["most"])
     assert (here["values"]["most"], here["origins"]["most"], here["origins"]["house"]) == (3, "community", "here")
-    await choose(owner, room="", skill="paint", reset=["most", "enabled"])
-    _, here = await choose(owner, room=ROOM, skill="paint", reset=["house"])
+    await choose(owner, room="", topic="paint", reset=["most", "enabled"])
+    _, here = await choose(owner, room=ROOM, topic="paint", reset=["house"])
     assert (here["values"]["most"], set(here["origins"].values())) == (2, {"default"})
 
 
 async def test_limits_are_set_beside_the_skills_and_nobody_can_call_them(owner: Visitor) -> None:
-    (limits,) = [each for each in (await owner.get("/api/settings?room="))["skills"] if each["name"] == "@limits"]
+    (limits,) = [each for each in (await owner.get("/api/settings?room="))["topics"] if each["name"] == "@limits"]
     assert (limits["title"], limits["help"]) == ("limits", "Limits and models here")
     assert "enabled" not in limits["values"]
-    status, now = await choose(owner, room=ROOM, skill="@limits", chosen={"turns_per_day": 5})
+    status, now = await choose(owner, room=ROOM, topic="@limits", chosen={"turns_per_day": 5})
     assert (status, now["values"]["turns_per_day"], now["origins"]["turns_per_day"]) == (200, 5, "here")
-    status, answer = await choose(owner, room=ROOM, skill="@limits", chosen={"turns_per_day": -1})
+    status, answer = await choose(owner, room=ROOM, topic="@limits", chosen={"turns_per_day": -1})
     assert (status, answer["fields"]) == (422, {"turns_per_day": "“turns_per_day” has to be a whole number from 0."})
     assert "@limits" not in [each["name"] for each in (await owner.get("/api/commands"))["commands"]]
 
 
+async def test_whoever_runs_the_bot_sets_things_in_every_community_it_is_in(tmp_path: Path) -> None:
+    async with bot_page(tmp_path / "bot", elsewhere=Harbour) as bot, visitor(bot) as owner:
+        assert (await owner.get("/api/communities"))["communities"] == [
+            {
+                "platform": "discord",
+                "tenant": "harbour",
+                "name": "The Harbour",
+                "channels": [{"id": "1", "name": "#general"}, {"id": "2", "name": "#art"}],
+            },
+            {"platform": "discord", "tenant": "", "name": "Private", "channels": []},
+        ]
+        harbour = {"platform": "discord", "tenant": "harbour"}
+        await choose(owner, **harbour, topic="paint", chosen={"most": 3, "who": "moderators"})
+        _, art = await choose(owner, **harbour, channel="2", topic="paint", chosen={"most": 1})
+        assert (art["values"]["most"], art["origins"]["most"], art["origins"]["who"]) == (1, "here", "community")
+        general = Channel("discord", "1", "harbour")
+        assert (await bot.dispatch.choices(general))["paint"]["most"] == 3
+        thread = Channel("discord", "9", "harbour", "thread", parent="2")
+        assert (await bot.dispatch.choices(thread))["paint"]["most"] == 1
+        elsewhere = (await owner.get("/api/settings?platform=discord"))["topics"]
+        assert {each["name"]: each["origins"].get("most") for each in elsewhere}["paint"] == "default"
+        for nowhere in ({**harbour, "channel": "3"}, {"platform": "discord", "tenant": "x"}, {"platform": "teams"}):
+            status, answer = await choose(owner, **nowhere, topic="paint", chosen={"most": 1})
+            assert (status, answer["error"]) == (404, "I am not there any more. Load the page again.")
+
+
 async def test_settings_that_make_no_sense_are_refused(owner: Visitor) -> None:
-    assert (await choose(owner, skill="never", chosen={}))[0] == 400
-    assert (await choose(owner, skill="paint", chosen=[]))[0] == 400
-    assert (await choose(owner, skill="paint", reset="most"))[0] == 400
-    assert (await choose(owner, room="../x", skill="paint", chosen={}))[0] == 404
+    assert (await choose(owner, topic="never", chosen={}))[0] == 400
+    assert (await choose(owner, topic="paint", chosen=[]))[0] == 400
+    assert (await choose(owner, topic="paint", reset="most"))[0] == 400
+    assert (await choose(owner, room="../x", topic="paint", chosen={}))[0] == 404
 
 
 def test_a_form_reads_back_what_it_can_hold_and_tells_whose_mistake_each_is() -> None:

@@ -5,8 +5,7 @@ discord.py is imported only once it is known that Discord is switched on: it cos
 
 from typing import TYPE_CHECKING
 
-from bot.adapter import Adapter, AdapterOff, Examined, Host, Limits
-from bot.adapters.discord.pace import FOR_TYPING, Pace
+from bot.adapter import Adapter, AdapterOff, Community, Examined, Host, Limits, Step
 from bot.adapters.discord.settings import DiscordSettings
 from bot.messages import Attachment, Channel, Person, Reply, Said
 
@@ -52,7 +51,6 @@ class Discord(Adapter):
         self._desk.loops = Loops(config.discord_bots)
         self._connection = Connection(token, config.discord_api, self._desk)
         self._answering = Answering(self._connection, self._desk)
-        self._pace = Pace()
 
     @property
     def greeting(self) -> str:
@@ -93,21 +91,30 @@ class Discord(Adapter):
         self._desk.commands = self.commands
         await self._connection.run(host)
 
+    async def ready(self, channel: Channel, step: Step, answers: str) -> bool:
+        pace, opened = self._desk.pace, self._desk.tokens.answering(answers)
+        if opened is not None and self._desk.tokens.alive(opened) and (opened.first or opened.alone):
+            # Discord counts apart what goes through the token, and shows by itself that the bot is thinking.
+            return step != "sign"
+        match step:
+            case "sign":
+                await pace.sign(channel.id)
+            case "begin":
+                await pace.begin(channel.id)
+            case "grow":
+                await pace.grow(channel.id, answers, PACE)
+            case "end":
+                await pace.end(channel.id, answers)
+        return True
+
     async def post(self, channel: Channel, reply: Reply, *, answers: str, nonce: str) -> str:
-        await self._pace.place()
         return await self._answering.post(channel, reply, answers, nonce)
 
     async def edit(self, channel: Channel, message_id: str, reply: Reply) -> None:
         """Replace text, footer and buttons; files too if `reply` brings any, else those that are there stay."""
-        if not reply.running:
-            await self._pace.place()
-            self._pace.ended(channel.id, message_id)
-        elif not self._pace.may_grow(channel.id, message_id, PACE):
-            return  # the next step shows this one too, and the end shows everything
         await self._answering.edit(channel, message_id, reply)
 
     async def remove(self, channel: Channel, message_id: str) -> None:
-        await self._pace.place()
         await self._answering.remove(channel, message_id)
 
     async def earlier(
@@ -134,6 +141,12 @@ class Discord(Adapter):
 
         return await invited(self._token)
 
+    async def communities(self) -> list[Community]:
+        from bot.adapters.discord.communities import communities
+
+        client = self._connection.client
+        return communities(client.guilds) if client is not None else []
+
     def link(self, channel: Channel, message_id: str) -> str:
         """The address of a message; nobody but their reader can open those in private."""
         return f"https://discord.com/channels/{channel.tenant or '@me'}/{channel.id}/{message_id}"
@@ -144,5 +157,4 @@ class Discord(Adapter):
         return await download(self._connection, attachment, limit)
 
     async def typing(self, channel: Channel) -> None:
-        if self._pace.spare(FOR_TYPING):
-            await self._connection.show_typing(channel)
+        await self._connection.show_typing(channel)

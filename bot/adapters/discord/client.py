@@ -75,7 +75,7 @@ class Client(discord.AutoShardedClient):
             chunk_guilds_at_startup=False,
             guild_ready_timeout=0,  # nothing waits until discord.py has heard of the last server
             max_ratelimit_timeout=60,
-            http_trace=traffic.trace(),
+            http_trace=traffic.trace(desk.pace.made),
         )
         self._host = host
         self._attention = attention

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from bot.adapters.discord.here import Here
 from bot.adapters.discord.loops import Loops
 from bot.adapters.discord.notes import Notes
+from bot.adapters.discord.pace import Pace
 from bot.adapters.discord.tokens import Tokens
 from bot.commands import Command
 
@@ -23,6 +24,7 @@ class Desk:
     notes: Notes
     tokens: Tokens
     here: Here
+    pace: Pace = field(default_factory=Pace)
     commands: tuple[Command, ...] = ()
     development: str = ""
     content: bool = False

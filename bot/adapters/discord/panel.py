@@ -20,7 +20,7 @@ from bot.commands import Command, titled
 from bot.errors import UserError
 from bot.forms import FormField
 from bot.messages import Attachment, Channel, Person
-from bot.policy import ids_in
+from bot.policy import allows, ids_in
 from bot.translations import translate
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ class Panel:
             case "privacy":
                 await self._show(interaction, translate(texts.PRIVACY, locale))
             case _:
-                await self._show(interaction, self._help(locale))
+                await self._show(interaction, await self._help(interaction, locale))
 
     def complete(self, interaction: discord.Interaction, data: Mapping[str, Any]) -> list[tuple[str, str]]:
         """What has settings, and begins with what was typed."""
@@ -123,9 +123,10 @@ class Panel:
         values = await self._values(interaction, name, scope)
         lines = [said and f"{said}\n", _title(interaction, scope, locale), ""]
         lines.append(f"**{titled(name, locale)}** · {translate(command.help, locale)}")
-        if "enabled" in values:
-            lines.append(translate("It is switched on." if values["enabled"] else "It is switched off.", locale))
         origins = await self._origins(interaction, name, scope)
+        if "enabled" in values:
+            state = translate("It is switched on." if values["enabled"] else "It is switched off.", locale)
+            lines.append(f"{state}{_origin(origins.get('enabled', 'default'), locale)}")
         for field in command.settings.fields:
             shown = _shown(field, values.get(field.name), interaction.guild, locale)
             origin = _origin(origins.get(field.name, "default"), locale)
@@ -218,8 +219,12 @@ class Panel:
         head = translate(texts.CHECK_LACKING, locale).format(channel=name)
         return "\n".join([head, *lines, "", translate(texts.CHECK_REMEDY, locale)])
 
-    def _help(self, locale: str) -> str:
-        lines = [f"- **/{command.name}** – {translate(command.help, locale)}" for command in self._commands]
+    async def _help(self, interaction: discord.Interaction, locale: str) -> str:
+        """What this person can do here."""
+        channel, person = await self._who(interaction)
+        choices = await self._host.choices(channel)
+        theirs = [each for each in self._commands if allows(choices.get(each.name, {}), person)]
+        lines = [f"- **/{each.name}** – {translate(each.help, locale)}" for each in theirs]
         return "\n".join([translate(texts.HELP, locale), "", *lines])[:2000]
 
     async def _own_data(self, interaction: discord.Interaction, step: str) -> None:

@@ -1,5 +1,6 @@
 """When not to call Discord: it shuts out for an hour whoever goes on making calls that it refuses."""
 
+import re
 import time
 from collections import deque
 from collections.abc import Callable
@@ -23,6 +24,7 @@ WINDOW = 600.0
 _MOST_CHANNELS = 1000
 _INVALID = (401, 403, 429)
 _UNKNOWN_MESSAGE = 10008  # says nothing about the channel
+_APART = re.compile(r"/(webhooks|interactions)/")  # what goes through the token of an interaction
 
 
 @dataclass(slots=True)
@@ -98,12 +100,20 @@ class Traffic:
         if len(self._invalid) == MOST_INVALID:
             log.error("discord refuses so much that nothing is called for a while", refused=MOST_INVALID)
 
-    def trace(self) -> aiohttp.TraceConfig:
-        """What discord.py takes to count each answer, also those it deals with by itself."""
+    def trace(self, made: Callable[[], None]) -> aiohttp.TraceConfig:
+        """What discord.py takes to count each answer, also those it deals with by itself.
+
+        `made` is called whenever a call sets out that Discord counts as the bot's own.
+        """
+
+        async def sent(_session: object, _context: object, params: aiohttp.TraceRequestHeadersSentParams) -> None:
+            if not _APART.search(params.url.path):
+                made()
 
         async def ended(_session: object, _context: object, params: aiohttp.TraceRequestEndParams) -> None:
             self.count(params.response.status, params.response.headers.get("X-RateLimit-Scope", ""))
 
         config = aiohttp.TraceConfig()
+        config.on_request_headers_sent.append(sent)
         config.on_request_end.append(ended)
         return config

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Coroutine, Iterable, Sequence
+from collections.abc import Callable, Collection, Coroutine, Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -10,7 +10,7 @@ from urllib.parse import quote
 import structlog
 from aiohttp import web
 
-from bot.adapter import Adapter, AdapterOff, Examined, Host, Limits
+from bot.adapter import Adapter, AdapterOff, Community, Examined, Host, Limits
 from bot.adapters.teams.addresses import Addresses
 from bot.adapters.teams.bearer import Bearer, SignInFailed
 from bot.adapters.teams.connector import Connector
@@ -45,7 +45,8 @@ _LIMITS = Limits(
     resends=True,
     buttons=8,
 )
-_CHAT = replace(_LIMITS, pace=1.5, typing=0.0)  # what is streamed shows by itself that it is being written
+# In a chat of one's own what is streamed shows by itself that it is being written, and files go to one's OneDrive.
+_CHAT = replace(_LIMITS, pace=1.5, typing=0.0, attachment_bytes=32 * 1024 * 1024)
 _ASKED = "asked-"  # see `sending.py`: a question that no message shows
 _IN_CHAT = quote('{"contextType":"chat"}')
 _LOOK_EVERY = 60.0
@@ -62,6 +63,7 @@ class Teams(Adapter):
         # botbuilder takes a second to import: only who uses it waits for it.
         from bot.adapters.teams.chats import Chats
         from bot.adapters.teams.cloud import Cloud
+        from bot.adapters.teams.communities import Communities
         from bot.adapters.teams.consent import Consents
         from bot.adapters.teams.credentials import credentials_of
         from bot.adapters.teams.downloads import Downloads
@@ -74,6 +76,7 @@ class Teams(Adapter):
         from bot.adapters.teams.people import People
         from bot.adapters.teams.places import Places
         from bot.adapters.teams.presses import Presses
+        from bot.adapters.teams.quoting import Quoting
         from bot.adapters.teams.sending import Sending
         from bot.adapters.teams.settings import SettingsDialog
         from bot.adapters.teams.showing import Showing
@@ -91,7 +94,8 @@ class Teams(Adapter):
             self._keys = Keys(config.teams_openid_url, self._wire)
             self._bearer = Bearer(self._wire, credentials, f"{root}/.default")
             if graph := graph_root(config.teams_graph_url, config.teams_login_url):
-                self._graph = Graph(self._wire, _bearers(self._wire, config, f"{graph}/.default"), graph)
+                self._graph_scope = f"{graph}/.default"
+                self._graph = Graph(self._wire, _bearers(self._wire, config, self._graph_scope), graph)
         gate = Gate(
             app_id=config.teams_app_id,
             issuer=root,
@@ -99,23 +103,25 @@ class Teams(Adapter):
             keys=self._keys,
             hosts=hosts,
         )
-        self._addresses = addresses = Addresses(store)
+        self._addresses = addresses = Addresses(store, config.keep_days)
         connector = Connector(self._wire, hosts, self._bearer)
         cloud = Cloud(connector)
         sending = Sending(cloud, addresses, hosts)
-        consents = Consents(sending, self._wire, hosts)
-        files = Files(sending, store, consents)
+        self._consents = consents = Consents(sending, self._wire, hosts, store)
+        files = Files(sending, store, consents, config.keep_days)
         offered = Offered(store, addresses)
         self._showing = Showing(
             sending, addresses, files, offered, self._canceled, sensitivity=config.teams_sensitivity
         )
         self._places = Places(connector)
         people = People(self._places, self._graph, config.teams_moderators)
+        self._communities = Communities(addresses, connector)
         presses, chats = Presses(people, addresses), Chats(addresses, connector)
         menus = Menus(people, addresses, chats, offered.asked, lambda: self.commands)
         settings = SettingsDialog(people, addresses)
         invokes = Invokes(addresses, menus, settings, consents, presses, self._showing.tidy, self._start)
-        self._hearing = Hearing(addresses, hosts, people, invokes, presses, offered, chats, self._tell)
+        quoting = Quoting(self._graph, self._places, addresses, store, config.teams_app_id.strip())
+        self._hearing = Hearing(addresses, hosts, people, invokes, presses, offered, chats, quoting, self._tell)
         if self.anonymous:
             self._hearing.taken = lambda channel: connector.rest(channel.id, RESTS_SECONDS)
             self._hearing.greets = Seldom(GREETS_AGAIN_SECONDS)
@@ -152,6 +158,7 @@ class Teams(Adapter):
     async def run(self, host: Host) -> None:
         await self._wire.open()
         self._hearing.host = host
+        self._start(self._consents.resume())
         if self.anonymous:
             log.warning("teams is served without credentials, on this machine only")
         try:
@@ -195,6 +202,28 @@ class Teams(Adapter):
         if place is None:
             return None
         return await earlier(self._graph, place, limit, since, reader, self.config.teams_app_id.strip())
+
+    def reload(self, config: "Config") -> Collection[str]:
+        """Sign in with a new secret or certificate, also where a file of the same name holds another one."""
+        from bot.adapters.teams.credentials import credentials_of
+
+        if self._bearer is None:
+            return ()
+        proof = ("teams_app_password", "teams_certificate")
+        changed = self.config.model_copy(update={name: getattr(config, name) for name in proof})
+        try:
+            _is_anonymous(changed)
+            self._bearer.use(credentials_of(changed))
+        except AdapterOff as error:
+            log.error("teams keeps its credentials", reason=str(error))
+            return ()
+        if self._graph is not None:
+            self._graph.bearer_of = _bearers(self._wire, changed, self._graph_scope)
+        self.config = changed
+        return proof
+
+    async def communities(self) -> tuple[Community, ...]:
+        return await self._communities.find()
 
     def link(self, channel: Channel, message_id: str) -> str:
         if channel.kind == "direct" or message_id.startswith(_ASKED):

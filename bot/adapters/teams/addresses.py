@@ -1,9 +1,10 @@
 """Where each conversation is answered, kept in storage so that a restart does not lose the way back."""
 
 import asyncio
+import time
 from collections import OrderedDict
 from dataclasses import asdict, dataclass, fields, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from bot.messages import Channel
 
@@ -13,6 +14,11 @@ if TYPE_CHECKING:
 __all__ = ["Address", "Addresses"]
 
 _KEPT = 2000
+_LONG = 400.0  # days without a word after which a conversation is forgotten
+_NOTED_AGAIN = 30  # days after which it is noted again that there was a word
+_T = TypeVar("_T")
+_MOST_NOTES = 5000
+_KINDS: dict[str, Literal["direct", "channel", "group"]] = {"channel": "channel", "groupChat": "group"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,13 +44,18 @@ class Address:
 
 
 class Addresses:
-    """The addresses of all conversations; those used last are in memory."""
+    """The addresses of all conversations; those used last are in memory.
 
-    def __init__(self, store: "Store") -> None:
+    What is about a single answer is kept for so many `days`, what is about a conversation for long after its last word.
+    """
+
+    def __init__(self, store: "Store", days: float) -> None:
         self._store = store
-        self._known: OrderedDict[str, Address] = OrderedDict()
-        self._teams: OrderedDict[str, bool] = OrderedDict()
-        self._styles: OrderedDict[str, str] = OrderedDict()
+        self._days = days
+        self._known: OrderedDict[str, tuple[Address, int]] = OrderedDict()
+        self._teams: OrderedDict[str, tuple[bool, int]] = OrderedDict()
+        self._styles: OrderedDict[str, tuple[str, int]] = OrderedDict()
+        self._erased = store.notes_erased
         self._writing = asyncio.Lock()
 
     async def find(self, channel: Channel) -> Address | None:
@@ -55,19 +66,35 @@ class Addresses:
             noted = await self._store.noted("teams", name)
             if noted is None:
                 return None
-            known = _read(noted)
-            self._keep(name, known)
+            known = _read(noted), int(noted.get("day", 0))
+            _keep(self._known, name, known)
         self._known.move_to_end(name)
-        return known
+        return known[0]
 
     async def note(self, channel: Channel, address: Address) -> None:
         """Something was heard from here: remember the address, unless it is known already."""
+        if self._erased != self._store.notes_erased:
+            self._erased = self._store.notes_erased  # what is remembered here may not be kept any more
+            self._known = OrderedDict((name, (known, 0)) for name, (known, _) in self._known.items())
+            self._teams.clear()
+            self._styles.clear()
         known = await self.find(channel)
-        if known is not None and known == _still(address, known, channel):
+        if known is not None and known == _still(address, known, channel) and self._is_fresh(channel):
             return
         async with self._writing:
             known = await self.find(channel)
             await self._write(channel, _still(address, known, channel) if known else replace(address, welcomed=False))
+
+    async def all(self) -> list[tuple[Channel, Address]]:
+        """Every place that has settings of its own and that the bot is still in: channels without their threads."""
+        found: dict[tuple[str, str], tuple[Channel, Address]] = {}
+        for name, noted in (await self._store.notes_from("teams", "conversation ", _MOST_NOTES)).items():
+            address, (_, tenant, conversation) = _read(noted), name.split(" ", 2)
+            own = conversation.partition(";messageid=")[0]
+            kind = _KINDS.get(address.kind, "direct")
+            if not address.gone:
+                found[tenant, own] = Channel("teams", own, tenant, kind), address
+        return list(found.values())
 
     async def welcome(self, channel: Channel, address: Address) -> bool:
         """The bot was added here: remember the address. True once, so that it is greeted once."""
@@ -93,33 +120,38 @@ class Addresses:
     async def belongs(self, tenant: str, team: str, *, there: bool) -> None:
         """The bot is in this team, or no longer."""
         name = _team(tenant, team)
-        if self._teams.get(name) != there:
-            await self._store.note("teams", name, {"in": there})
-            self._teams[name] = there
-            while len(self._teams) > _KEPT:
-                self._teams.popitem(last=False)
+        known, day = self._teams.get(name, (None, 0))
+        if known != there or not _is_fresh(day):
+            days = _LONG if there else self._days
+            await self._store.note("teams", name, {"in": there}, days=days, tenant=tenant)
+            _keep(self._teams, name, (there, _today()))
 
     async def choose(self, channel: Channel, style: str) -> None:
         """How this channel wants its answers: in the question's thread, or as new posts."""
-        await self._store.note("teams", _style(channel), {"style": style})
-        self._styles[_style(channel)] = style
+        await self._store.note(
+            "teams", _style(channel), {"style": style}, days=_LONG, tenant=channel.tenant, channel=channel.settings_id
+        )
+        _keep(self._styles, _style(channel), (style, _today()))
 
     async def chosen(self, channel: Channel) -> str:
         """What was chosen for this channel; empty for nothing."""
         name = _style(channel)
-        style = self._styles.get(name)
-        if style is None:
+        style, day = self._styles.get(name, ("", 0))
+        if not _is_fresh(day):
             noted = await self._store.noted("teams", name)
-            style = self._styles[name] = str(noted.get("style", "")) if noted else ""
-            while len(self._styles) > _KEPT:
-                self._styles.popitem(last=False)
+            style = str(noted.get("style", "")) if noted else ""
+            if style:
+                await self.choose(channel, style)  # it is of use: keep it for longer
+            _keep(self._styles, name, (style, _today()))
         return style
 
     async def moved(self, channel: Channel, message_id: str) -> None:
         """An answer from this thread was shown as a post of its own in the channel around it."""
-        await self._store.note("teams", _place(channel, message_id), {"conversation": channel.parent})
+        about: dict[str, Any] = {"days": self._days, "tenant": channel.tenant, "channel": channel.id}
+        about["message"] = message_id
+        await self._store.note("teams", _place(channel, message_id), {"conversation": channel.parent}, **about)
         post = f"{channel.parent};messageid={message_id}"
-        await self._store.note("teams", f"origin {channel.tenant} {post}", {"channel": channel.id})
+        await self._store.note("teams", f"origin {channel.tenant} {post}", {"channel": channel.id}, **about)
 
     async def place(self, channel: Channel, message_id: str) -> str:
         """The conversation that this message of the bot's is really in."""
@@ -143,15 +175,34 @@ class Addresses:
                 await self._write(channel, replace(known, gone=True))
 
     async def _write(self, channel: Channel, address: Address) -> None:
-        if await self.find(channel) != address:
-            await self._store.note("teams", _name(channel), asdict(address))
-            self._keep(_name(channel), address)
+        if await self.find(channel) == address and self._is_fresh(channel):
+            return
+        name, today = _name(channel), _today()
+        days = self._days if address.gone else _LONG
+        await self._store.note(
+            "teams", name, asdict(address) | {"day": today}, days=days, tenant=channel.tenant, channel=channel.id
+        )
+        _keep(self._known, name, (address, today))
 
-    def _keep(self, name: str, address: Address) -> None:
-        self._known[name] = address
-        self._known.move_to_end(name)
-        while len(self._known) > _KEPT:
-            self._known.popitem(last=False)
+    def _is_fresh(self, channel: Channel) -> bool:
+        return _is_fresh(self._known[_name(channel)][1])
+
+
+def _keep(known: OrderedDict[str, _T], name: str, value: _T) -> None:
+    """Remember this, and forget what was of use longest ago."""
+    known[name] = value
+    known.move_to_end(name)
+    while len(known) > _KEPT:
+        known.popitem(last=False)
+
+
+def _today() -> int:
+    return int(time.time() // 86400)
+
+
+def _is_fresh(day: int) -> bool:
+    """Whether what was noted that day need not be noted again to last."""
+    return 0 <= _today() - day < _NOTED_AGAIN
 
 
 def _still(address: Address, known: Address, channel: Channel) -> Address:

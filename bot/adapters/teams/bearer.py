@@ -57,6 +57,10 @@ class Bearer:
                 self._good_until = self._clock() + max(seconds - _EARLY, _LEAST)
             return self._token
 
+    def use(self, credentials: Credentials) -> None:
+        """Sign in with these from now on."""
+        self._credentials, self._token = credentials, ""
+
     def forget(self, token: str) -> None:
         """This token was refused. The next one who asks signs in again, unless somebody has done so already."""
         if token == self._token:

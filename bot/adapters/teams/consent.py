@@ -1,135 +1,180 @@
 """Files for a person's OneDrive: Teams asks them first, and only then gives an address to write to.
 
-What waits for their word is kept in memory only: nothing that somebody did not want stays behind.
+What waits for their word is in storage for a day, and goes at once when they do not want it. What they want is sent
+once: whoever finds the offer open has it to send, and what a restart interrupts is sent on.
 """
 
-import time
 import uuid
-from collections import OrderedDict
-from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import aiohttp
 import structlog
 from botbuilder.schema import Activity, ActivityTypes
 from botbuilder.schema import Attachment as Attached
-from yarl import URL
 
+from bot.adapter import PostFailed
 from bot.adapters.teams.addresses import Address
 from bot.adapters.teams.connector import Unsent
-from bot.adapters.teams.hosts import Hosts, parse
+from bot.adapters.teams.hosts import Hosts
 from bot.adapters.teams.sending import PATIENCE, Sending, written
+from bot.adapters.teams.uploading import Uploading
 from bot.adapters.teams.wire import Wire
-from bot.messages import Attachment
+from bot.messages import Attachment, Channel
+from bot.translations import translate
+from storage import Upload
+
+if TYPE_CHECKING:
+    from storage import Store
 
 __all__ = ["Consents"]
 
 log = structlog.get_logger(__name__)
 
-_KEPT_SECONDS = 24 * 3600
-_MOST = 32  # offers at once
-_LARGEST = 4 * 1024 * 1024  # one request takes no more
-_ONEDRIVE = (".sharepoint.com", ".sharepoint.us", ".sharepoint-mil.us", ".sharepoint.cn", ".1drv.com")
-_SLOW = aiohttp.ClientTimeout(total=60, sock_connect=5)
-_TOO_LATE = "This offer is too old, or was taken up already. Ask me once more, and I will make the file again."
+Json = dict[str, Any]
 
-
-@dataclass(frozen=True, slots=True)
-class _Offer:
-    conversation: str
-    file: Attachment
-    until: float
+_KINDS = {"audio": "A sound file", "video": "A video", "image": "A picture", "text": "A text file"}
+_FILE = "A file"
+_TOO_LATE = "This offer is too old, or was withdrawn. Ask me once more, and I will make the file again."
+_DECLINED = "“{}” was not saved."
+_FAILED = "“{}” could not be saved in your OneDrive. Ask me for it once more."
+_GONE = "“{}” could not be saved: the time that Teams gives for it was over. Ask me for it once more."
+_LONGEST = 500
 
 
 class Consents:
     """Offers files, and hands over those that are wanted."""
 
-    def __init__(self, sending: Sending, wire: Wire, hosts: Hosts) -> None:
+    def __init__(self, sending: Sending, wire: Wire, hosts: Hosts, store: "Store") -> None:
         self._sending = sending
-        self._wire = wire
-        self._hosts = hosts
-        self._offers: OrderedDict[str, _Offer] = OrderedDict()
+        self._uploading = Uploading(wire, hosts)
+        self._store = store
+        self._underway: set[str] = set()
 
-    async def ask(self, address: Address, attachment: Attachment) -> str:
+    async def ask(self, channel: Channel, address: Address, attachment: Attachment, locale: str) -> str:
         """Offer a file; the id of the message. Raises `Unsent`."""
-        size = len(attachment.data)
-        if size > _LARGEST:
-            sentence = f"I made “{attachment.name}”, but it is too large for Teams ({size / 1_000_000:.1f} MB)."
-            return await self._sending.send(address, written(sentence), patience=PATIENCE)
-        offer = uuid.uuid4().hex
-        self._offers[offer] = _Offer(address.conversation, attachment, time.monotonic() + _KEPT_SECONDS)
-        while len(self._offers) > _MOST:
-            self._offers.popitem(last=False)
-        context = {"offer": offer}
-        content = {
-            "description": attachment.alt or attachment.name,
-            "sizeInBytes": size,
-            "acceptContext": context,
-            "declineContext": context,
-        }
-        attached = Attached(
-            content_type="application/vnd.microsoft.teams.card.file.consent", name=attachment.name, content=content
+        upload = Upload(
+            uuid.uuid4().hex, channel.key, attachment.name, attachment.media_type, attachment.data, locale=locale
         )
-        activity = Activity(type=ActivityTypes.message, attachments=[attached])
-        return await self._sending.send(address, activity, patience=PATIENCE)
-
-    def taken(self, conversation: str, value: dict[str, Any]) -> Attachment | None:
-        """The file that a person's word is about, no longer offered after it; None when there is none (any more)."""
-        context = value.get("context")
-        name = context.get("offer") if isinstance(context, dict) else None
-        offer = self._offers.get(name) if isinstance(name, str) else None
-        if offer is None or offer.conversation != conversation:
-            return None
-        del self._offers[str(name)]
-        return offer.file if offer.until > time.monotonic() else None
-
-    async def hand_over(self, address: Address, file: Attachment | None, value: dict[str, Any], card: str) -> None:
-        """Write an accepted file where Teams says, and show where it is. It tells of its own failures."""
-        info = value.get("uploadInfo")
-        info = info if isinstance(info, dict) else {}
+        await self._store.offer_upload(upload)
         try:
-            if file is None:
-                await self._sending.send(address, written(_TOO_LATE), patience=PATIENCE)
-                return
-            if not await self._upload(str(info.get("uploadUrl") or ""), file.data):
-                sentence = f"“{file.name}” could not be saved in your OneDrive. Please ask me for it again."
-                await self._sending.send(address, written(sentence), patience=PATIENCE)
-                return
-            await self._sending.send(address, _info(file.name, info), patience=PATIENCE)
+            message_id = await self._sending.send(address, _offer(upload, attachment.alt), patience=PATIENCE)
+        except Unsent as error:
+            if not error.doubtful:
+                await self._store.drop_upload(channel.key, upload_id=upload.id)
+            raise
+        await self._store.show_upload(upload.id, message_id)
+        return message_id
+
+    async def withdraw(self, channel: Channel, message_id: str) -> None:
+        """The message in which a file is offered goes, and the file with it."""
+        if channel.kind == "direct" and message_id:
+            await self._store.drop_upload(channel.key, message=message_id)
+
+    async def decline(self, channel: Channel, address: Address, value: Json, card: str, locale: str) -> None:
+        """A person does not want a file: nothing of it is kept."""
+        upload = await self._store.drop_upload(channel.key, upload_id=_named(value) or "none")
+        if upload is not None:
+            await self._instead(address, card or upload.message, _sentence(_DECLINED, upload.name, locale))
+
+    async def accept(self, channel: Channel, value: Json) -> Upload | None:
+        """A person wants a file: it is theirs from here on. As it was before; only what was `offered` is to be sent."""
+        info = value.get("uploadInfo")
+        target = {
+            name: str(info.get(name) or "")[:8000]
+            for name in ("uploadUrl", "contentUrl", "name", "uniqueId", "fileType")
+            if isinstance(info, dict)
+        }
+        return await self._store.take_upload(channel.key, _named(value) or "none", target)
+
+    async def hand_over(self, address: Address, upload: Upload | None, value: Json, card: str, locale: str) -> None:
+        """Send what was accepted just now. It tells of its own failures."""
+        if upload is None:
+            await self._instead(address, "", _sentence(_TOO_LATE, "", locale))
+        elif upload.state == "offered":  # else this was said twice
+            info = value.get("uploadInfo")
+            await self._send(address, upload, info if isinstance(info, dict) else {}, card or upload.message, locale)
+
+    async def resume(self) -> None:
+        """Send on what an earlier process was sending."""
+        for upload in await self._store.uploads_underway("teams"):
+            platform, tenant, conversation = upload.key
+            try:
+                address = await self._sending.address(Channel(platform, conversation, tenant, "direct"))
+            except PostFailed as error:
+                log.info("a file is sent nowhere any more", reason=str(error))
+                await self._store.finish_upload(upload.id)
+                continue
+            log.info("a file is sent on after a restart", state=upload.state)
+            await self._send(address, upload, upload.target, upload.message, upload.locale, resumed=True)
+
+    async def _send(
+        self, address: Address, upload: Upload, target: Json, card: str, locale: str, *, resumed: bool = False
+    ) -> None:
+        if upload.id in self._underway:
+            return
+        self._underway.add(upload.id)
+        try:
+            outcome = await self._uploading.send(
+                str(target.get("uploadUrl") or ""),
+                await self._store.upload_bytes(upload.id),
+                resumed=resumed,
+                closing=upload.state == "closing",
+                close=lambda: self._store.close_upload(upload.id),
+            )
+            # A changed card can be changed again: what breaks off here is done once more, and nobody sees that.
+            if outcome == "arrived":
+                shown = _info(upload.name, target)
+            else:
+                shown = _sentence(_GONE if outcome == "gone" else _FAILED, upload.name, locale)
+            await self._instead(address, card, shown)
+            await self._store.finish_upload(upload.id)
+        except Exception:
+            log.exception("a file was left on its way; it is sent on after the next start")
+        finally:
+            self._underway.discard(upload.id)
+
+    async def _instead(self, address: Address, card: str, activity: Activity) -> None:
+        """Put something in the place of an offer; where that cannot be, below it."""
+        try:
             if card:
-                await self._sending.take_away(address, card)
+                try:
+                    await self._sending.update(address, card, activity, patience=PATIENCE)
+                    return
+                except Unsent as error:
+                    log.info("an offer cannot be changed in teams", reason=str(error))
+                    activity.id = None
+            await self._sending.send(address, activity, patience=PATIENCE)
+            await self._sending.take_away(address, card)
         except Unsent as error:
             log.warning("a file was not shown in teams", reason=str(error))
 
-    async def _upload(self, address: str, content: bytes) -> bool:
-        """Write to OneDrive, without any token: the address itself is the permission."""
-        url = parse(address)
-        if url is None or not _may_write(url, self._hosts):
-            log.warning("teams named an address for a file that is not OneDrive's", host=url.host if url else "")
-            return False
-        headers = {
-            "Content-Type": "application/octet-stream",
-            "Content-Range": f"bytes 0-{len(content) - 1}/{len(content)}",
-        }
-        try:
-            session = await (self._wire.trusted() if self._hosts.trusts(url) else self._wire.outside())
-            async with session.put(
-                url, data=content, headers=headers, allow_redirects=False, timeout=_SLOW
-            ) as response:
-                if response.status < 300:
-                    return True
-                log.warning("a file could not be saved", host=url.host, status=response.status)
-        except (aiohttp.ClientError, OSError) as error:
-            log.warning("a file could not be saved", host=url.host, error=type(error).__name__)
-        return False
+
+def _named(value: Json) -> str:
+    """The id of the offer that a person's word is about."""
+    context = value.get("context")
+    name = context.get("offer") if isinstance(context, dict) else None
+    return name if isinstance(name, str) and len(name) <= 64 else ""
 
 
-def _may_write(url: URL, hosts: Hosts) -> bool:
-    host = (url.host or "").lower()
-    return hosts.trusts(url) or (url.scheme == "https" and host.endswith(_ONEDRIVE))
+def _offer(upload: Upload, about: str) -> Activity:
+    context = {"offer": upload.id}
+    kind = translate(_KINDS.get(upload.media_type.partition("/")[0], _FILE), upload.locale)
+    content = {
+        "description": f"{kind}: {about}"[:_LONGEST] if about and about != upload.name else kind,
+        "sizeInBytes": len(upload.data),
+        "acceptContext": context,
+        "declineContext": context,
+    }
+    attached = Attached(
+        content_type="application/vnd.microsoft.teams.card.file.consent", name=upload.name, content=content
+    )
+    return Activity(type=ActivityTypes.message, attachments=[attached])
 
 
-def _info(name: str, info: dict[str, Any]) -> Activity:
+def _sentence(text: str, name: str, locale: str) -> Activity:
+    return written(translate(text, locale).replace("{}", name))
+
+
+def _info(name: str, info: Json) -> Activity:
     attached = Attached(
         content_type="application/vnd.microsoft.teams.card.file.info",
         content_url=str(info.get("contentUrl") or ""),

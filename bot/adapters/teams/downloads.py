@@ -7,8 +7,8 @@ import aiohttp
 import structlog
 from yarl import URL
 
+from bot.adapters.teams.attached import DOWNLOAD, GRAPH, SERVICE
 from bot.adapters.teams.bearer import Bearer, SignInFailed
-from bot.adapters.teams.events import DOWNLOAD, GRAPH, SERVICE
 from bot.adapters.teams.graph import Graph
 from bot.adapters.teams.hosts import Hosts, parse
 from bot.adapters.teams.wire import Wire, read_limited
@@ -19,11 +19,13 @@ __all__ = ["Downloads"]
 
 log = structlog.get_logger(__name__)
 
-_DEADLINE = 20.0
+_DEADLINE = 20.0  # seconds until the first byte, and for a small file
+_LEAST_PACE = 500_000  # bytes in a second, below which a large one is not waited for
 _NOT_ALLOWED = (
     "Teams does not let me read “{}” here. Send it to me in a personal chat, or ask whoever runs this bot to let it "
     "read the files of this team (see “Permissions” in its Teams guide)."
 )
+_SIGN_IN = "Teams gives out a sign-in page instead of “{}”: its link is over. Please send the file again."
 _MOST_HOPS = 3
 _SLOW = aiohttp.ClientTimeout(total=None, sock_connect=5, sock_read=5)
 
@@ -49,12 +51,14 @@ class Downloads:
         if url is None:
             raise UserError(f"Teams gave no address for “{name}” that can be read. Please send it again.")
         try:
-            async with asyncio.timeout(_DEADLINE):
+            async with asyncio.timeout(_DEADLINE) as deadline:
                 bearer = self._graph.bearer_of(tenant) if kept and self._graph else self._bearer if own else None
                 trusts = self._graph.trusts if kept and self._graph else self._hosts.trusts
-                status, body = await self._get(url, bearer, trusts, limit=limit)
+                status, body = await self._get(url, bearer, trusts, deadline, attachment, limit)
         except TimeoutError:
             raise UserError(f"“{name}” did not arrive in time. Please send it again, or something smaller.") from None
+        except _SignInPage:
+            raise UserError(_SIGN_IN.format(name)) from None
         except _TooLarge:
             megabytes = f"{limit / 1_000_000:.1f}".removesuffix(".0")
             raise UserError(f"“{name}” is larger than {megabytes} MB. Please send something smaller.") from None
@@ -68,10 +72,18 @@ class Downloads:
         if status != 200:
             log.warning("a file could not be fetched", host=url.host, status=status)
             raise UserError(f"“{name}” could not be fetched from Teams just now. Please try again.")
+        if not body:
+            raise UserError(f"“{name}” is empty. Please send it again.")
         return body
 
     async def _get(
-        self, url: URL, bearer: Bearer | None, trusts: Callable[[URL], bool], *, limit: int
+        self,
+        url: URL,
+        bearer: Bearer | None,
+        trusts: Callable[[URL], bool],
+        deadline: asyncio.Timeout,
+        attachment: Attachment,
+        limit: int,
     ) -> tuple[int, bytes]:
         renewed = False
         hops = 0
@@ -98,13 +110,25 @@ class Downloads:
                     continue
                 if response.status != 200:
                     return response.status, b""
-                if (response.content_length or 0) > limit:
+                size = response.content_length or 0
+                if size > limit:
                     raise _TooLarge
+                if response.content_type == "text/html" and not _is_page(attachment):
+                    raise _SignInPage
+                deadline.reschedule(asyncio.get_running_loop().time() + _DEADLINE + size / _LEAST_PACE)
                 try:
                     return 200, await read_limited(response, limit)
                 except ValueError:
                     raise _TooLarge from None
 
 
+def _is_page(attachment: Attachment) -> bool:
+    return attachment.media_type in ("text/html", "application/xhtml+xml", "application/octet-stream")
+
+
 class _TooLarge(Exception):
     pass
+
+
+class _SignInPage(Exception):
+    """Whoever has no right to a file any more is asked to sign in, with a page in its place."""

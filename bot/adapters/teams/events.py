@@ -1,25 +1,18 @@
 """From what Teams sends to what was said: botbuilder's activities in, the bot's values out."""
 
-import mimetypes
-import re
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from html import unescape
-from pathlib import PurePosixPath
 from typing import Any
 
 from botbuilder.schema import Activity, ChannelAccount
-from botbuilder.schema import Attachment as Attached
 
+from bot.adapters.teams.attached import attachments_of, files_in
 from bot.adapters.teams.hosts import Hosts
 from bot.adapters.teams.html import plain, quoted
-from bot.messages import Attachment, Channel, Message, Person, Quote
+from bot.messages import Channel, Message, Person, Quote
 
 __all__ = [
-    "DOWNLOAD",
-    "GRAPH",
-    "SERVICE",
     "channel_of",
     "concerns_bot",
     "is_addressed",
@@ -34,29 +27,10 @@ __all__ = [
     "when",
 ]
 
-# How an attachment is read again: through the service with the bot's token, from elsewhere without, or from Graph.
-SERVICE = "service:"
-DOWNLOAD = "download:"
-GRAPH = "graph:"
-
-_DOWNLOAD_INFO = "application/vnd.microsoft.teams.file.download.info"
-_LONGEST_NAME = 80
-_MOST_FILES = 10
-_LONGEST_BODY = 64 * 1024
-_IMG = re.compile(r"""<img\b[^<>]{0,2000}?\bsrc=["'](?P<address>[^"'<>]{1,2000})["']""", re.IGNORECASE)
 _MOST_ENTITIES = 100
+_LONGEST_BODY = 64 * 1024
 _AHEAD = timedelta(minutes=10)  # how far ahead another clock may be
 _IN_TEAMS = ("@thread.tacv2", "@thread.skype")
-_TYPES = {  # what the standard library does not know everywhere
-    ".flac": "audio/flac",
-    ".m4a": "audio/mp4",
-    ".oga": "audio/ogg",
-    ".ogg": "audio/ogg",
-    ".opus": "audio/ogg",
-    ".wav": "audio/wav",
-    ".webm": "video/webm",
-    ".webp": "image/webp",
-}
 
 
 def tenants_of(activity: Activity) -> list[str]:
@@ -111,7 +85,7 @@ def message_of(activity: Activity, hosts: Hosts, *, moderator: bool | None = Non
         author=person_of(activity, moderator=moderator),
         text=text_of(activity),
         sent_at=when(activity),
-        attachments=tuple(_attachments(activity, hosts)),
+        attachments=tuple(attachments_of(activity.attachments or (), hosts, _inside(activity))),
         quote=_quote(activity),
     )
 
@@ -226,42 +200,6 @@ def _quoted_person(activity: Activity, id_: Any, name: Any) -> Person | None:
     )
 
 
-def _attachments(activity: Activity, hosts: Hosts) -> Iterator[Attachment]:
-    pictures = False
-    for number, attached in enumerate(activity.attachments or (), 1):
-        found = _attachment(attached, number, hosts) if attached is not None else None
-        if found is not None:
-            pictures = pictures or found.kind == "image"
-            yield found
-    for attached in activity.attachments or () if not pictures else ():  # in a channel they are only in the HTML
-        if attached is not None and attached.content_type == "text/html" and isinstance(attached.content, str):
-            yield from _pictures_in(attached.content)
-
-
-def _attachment(attached: Attached, number: int, hosts: Hosts) -> Attachment | None:
-    kind = str(attached.content_type or "").lower()
-    if kind == _DOWNLOAD_INFO:
-        content = _dict(attached.content)
-        address = content.get("downloadUrl")
-        if not isinstance(address, str) or not address:
-            return None
-        ending = content.get("fileType")
-        name = _name(attached.name, f"file-{number}", ending if isinstance(ending, str) else "")
-        return Attachment(name, _media_type(name), source=DOWNLOAD + address)
-    address = attached.content_url
-    if kind == "reference" and isinstance(address, str) and address.startswith("https://"):  # a file in a channel
-        name = _name(attached.name, f"file-{number}", "")
-        return Attachment(name, _media_type(name), source=GRAPH + address)
-    # Cards, and the message itself once more as text/html, are no files.
-    if kind in ("", "text/html", "reference") or kind.startswith("application/vnd.microsoft."):
-        return None
-    if not isinstance(address, str) or not address.startswith(("http://", "https://")):
-        return None
-    ending = "" if kind.endswith("/*") else (mimetypes.guess_extension(kind) or "").lstrip(".")
-    name = _name(attached.name, f"{kind.partition('/')[0]}-{number}", ending)
-    return Attachment(name, kind, source=(SERVICE if hosts.trusts(address) else DOWNLOAD) + address)
-
-
 def payload_of(activity: Activity, value: dict[str, Any]) -> Quote | None:
     """The message on which somebody used an entry of its menu."""
     payload = _dict(value.get("messagePayload"))
@@ -277,37 +215,21 @@ def payload_of(activity: Activity, value: dict[str, Any]) -> Quote | None:
     )
     if author is not None and app.get("id"):
         author = replace(author, bot=True)
-    files = [*_pictures_in(body), *_listed(payload.get("attachments"))]
-    return Quote(message_id, author, plain(body), tuple(files[:_MOST_FILES]))
+    return Quote(message_id, author, plain(body), files_in(body, payload.get("attachments"), _inside(activity)))
 
 
-def _pictures_in(body: str) -> Iterator[Attachment]:
-    """The pictures that are a part of a message's HTML: only Graph gives them out."""
-    for number, picture in enumerate(_IMG.finditer(body[:_LONGEST_BODY]), 1):
-        address = unescape(picture["address"])
-        if "/hostedContents/" in address:  # any other address was written by whoever wrote the message
-            yield Attachment(f"picture-{number}.png", "image/png", source=GRAPH + address)
+def _inside(activity: Activity) -> tuple[str, ...]:
+    """How the paths at Graph begin of what was said in this conversation, after what every path begins with.
 
-
-def _listed(attachments: Any) -> Iterator[Attachment]:
-    """The files that were sent with a message: they are in SharePoint."""
-    for each in attachments if isinstance(attachments, list) else ():
-        address, name = _dict(each).get("contentUrl"), _dict(each).get("name")
-        if _dict(each).get("contentType") == "reference" and isinstance(address, str) and address:
-            named = _name(name, "file", "")
-            yield Attachment(named, _media_type(named), source=GRAPH + address)
-
-
-def _name(given: Any, otherwise: str, ending: str) -> str:
-    text = given if isinstance(given, str) else ""
-    name = PurePosixPath("".join(c for c in text if c.isprintable()).replace("\\", "/")).name.strip()[-_LONGEST_NAME:]
-    name = name or otherwise
-    return f"{name}.{ending}" if ending and ending.isalnum() and not PurePosixPath(name).suffix else name
-
-
-def _media_type(name: str) -> str:
-    known = _TYPES.get(PurePosixPath(name).suffix.lower())
-    return known or mimetypes.guess_type(name)[0] or "application/octet-stream"
+    A chat with one person has another name there than Teams says here.
+    """
+    channel = channel_of(activity)
+    if channel.kind in ("channel", "thread"):
+        return (f"/channels/{channel.settings_id}/messages/",)
+    sender, bot = activity.from_property, activity.recipient
+    pair = (str(sender.aad_object_id or "") if sender else "", str(bot.id or "").removeprefix("28:") if bot else "")
+    chats = [channel.id, *(f"19:{one}_{two}@unq.gbl.spaces" for one, two in (pair, pair[::-1]) if one and two)]
+    return tuple(f"/chats/{each}/messages/" for each in chats)
 
 
 def _extra(model: Any) -> dict[str, Any]:

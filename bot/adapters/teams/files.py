@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from bot.adapters.teams.cards import Json
     from storage import Store
 
-__all__ = ["Files"]
+__all__ = ["Files", "below_name"]
 
 log = structlog.get_logger(__name__)
 
@@ -41,10 +41,11 @@ _STOP = "stop"  # the same card while the answer is being written
 class Files:
     """Shows what goes with an answer, and takes away what no longer does."""
 
-    def __init__(self, sending: Sending, store: "Store", consents: Consents) -> None:
+    def __init__(self, sending: Sending, store: "Store", consents: Consents, days: float) -> None:
         self._sending = sending
         self._store = store
         self._consents = consents
+        self._days = days  # for which it is remembered what was shown with an answer
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def show(
@@ -57,6 +58,7 @@ class Files:
         *,
         simple: "Json | None" = None,
         fresh: bool = False,
+        locale: str = "",
     ) -> None:
         """Show what a reply has and was not shown before, and take away what is no longer in it.
 
@@ -70,10 +72,11 @@ class Files:
             wanted = _marked(reply.attachments)
             if not reply.running:
                 for mark in [mark for mark in below.shown if mark not in wanted and mark not in (_BUTTONS, _STOP)]:
+                    await self._consents.withdraw(channel, below.shown[mark])
                     await below.drop(mark)
             for mark in [mark for mark in wanted if mark not in below.shown]:
                 try:
-                    await below.add(mark, self._file, channel, address, wanted[mark])
+                    await below.add(mark, self._file, channel, address, wanted[mark], locale)
                 except Unsent as error:
                     raise await self._sending.failure(error, channel, new=True) from None
             if not reply.running:
@@ -118,7 +121,7 @@ class Files:
         lock = self._locks.get(name)
         if lock is None:
             lock = self._locks[name] = asyncio.Lock()
-        return _Below(self._sending, self._store, address, name), lock
+        return _Below(self._sending, self._store, address, channel, message_id, self._days), lock
 
     async def forget(self, channel: Channel, address: Address, message_id: str) -> None:
         """Take away everything that was shown with an answer."""
@@ -126,25 +129,26 @@ class Files:
         async with lock:
             await below.look()
             for each in list(below.shown):
+                await self._consents.withdraw(channel, below.shown[each])
                 await below.drop(each)
 
-    async def _file(self, channel: Channel, address: Address, attachment: Attachment) -> str:
+    async def _file(self, channel: Channel, address: Address, attachment: Attachment, locale: str) -> str:
         """Show a file, or offer it, or say why that cannot be; the id of the message."""
         try:
             if attachment.kind != "image":
-                return await self._offer(channel, address, attachment)
+                return await self._offer(channel, address, attachment, locale)
             picture = await fit_picture(attachment.data, side=_SIDE, max_bytes=_LARGEST_PICTURE)
             activity = _with_picture(attachment, picture.media_type, picture.data, address)
             return await self._sending.send(address, activity, patience=PATIENCE)
         except (MediaError, Refused) as error:
             if isinstance(error, Refused) and error.status not in _UNWANTED:
                 raise
-            return await self._offer(channel, address, attachment)
+            return await self._offer(channel, address, attachment, locale)
 
-    async def _offer(self, channel: Channel, address: Address, attachment: Attachment) -> str:
+    async def _offer(self, channel: Channel, address: Address, attachment: Attachment, locale: str) -> str:
         """Teams takes a file from a bot only into a person's own OneDrive, in their chat with it, when they agree."""
         if channel.kind == "direct":
-            return await self._consents.ask(address, attachment)
+            return await self._consents.ask(channel, address, attachment, locale)
         if attachment.kind == "text" and len(attachment.data) <= _LONGEST_TEXT:
             text = clean(attachment.data.decode("utf-8", "replace")).replace("```", "'''")
             return await self._sending.send(
@@ -162,11 +166,16 @@ class Files:
 class _Below:
     """What is shown below one answer, by marks, as it is kept: {mark: message id}."""
 
-    def __init__(self, sending: Sending, store: "Store", address: Address, name: str) -> None:
+    def __init__(
+        self, sending: Sending, store: "Store", address: Address, channel: Channel, message_id: str, days: float
+    ) -> None:
         self._sending = sending
         self._store = store
         self._address = address
-        self._name = name
+        self._channel = channel
+        self._message_id = message_id
+        self._days = days
+        self._name = _name(channel, message_id)
         self.shown: dict[str, str] = {}
 
     async def look(self) -> None:
@@ -183,6 +192,8 @@ class _Below:
                 await self.keep()
             raise
         await self.keep()
+        if shown_id := self.shown[mark]:  # so that who replies to it replies to the answer
+            await self._note(below_name(self._channel, shown_id), {"answer": self._message_id})
 
     async def replace(self, address: Address, card: "Json | None") -> None:
         """Have this card in the place of the one that is shown, or none. Raises `Unsent`."""
@@ -219,12 +230,36 @@ class _Below:
 
     async def drop(self, mark: str) -> None:
         """Take something away."""
-        await self._sending.take_away(self._address, self.shown.pop(mark))
+        shown_id = self.shown.pop(mark)
+        await self._sending.take_away(self._address, shown_id)
+        if shown_id and mark not in (_BUTTONS, _STOP):
+            await self._store.unnote("teams", below_name(self._channel, shown_id))
         await self.keep()
 
     async def keep(self, more: "dict[str, str] | None" = None, *, soon: bool = False) -> None:
         """Remember what is shown, and `more`; `soon`, where a crash may lose it."""
-        await self._store.note("teams", self._name, {"shown": self.shown | (more or {})}, soon=soon)
+        shown = self.shown | (more or {})
+        if not shown:
+            await self._store.unnote("teams", self._name)
+            return
+        await self._note(self._name, {"shown": shown}, soon=soon)
+
+    async def _note(self, name: str, value: "Json", *, soon: bool = False) -> None:
+        await self._store.note(
+            "teams",
+            name,
+            value,
+            days=self._days,
+            tenant=self._channel.tenant,
+            channel=self._channel.id,
+            message=self._message_id,
+            soon=soon,
+        )
+
+
+def below_name(channel: Channel, shown_id: str) -> str:
+    """Under which name it is kept below which answer something is shown: {"answer": message id}."""
+    return f"below {channel.tenant} {channel.id} {shown_id}"
 
 
 def _name(channel: Channel, message_id: str) -> str:

@@ -22,7 +22,7 @@ from bot.adapters.teams.bearer import Bearer, SignInFailed
 from bot.adapters.teams.hosts import parse
 from bot.adapters.teams.wire import Wire, read_limited
 
-__all__ = ["TROUBLE", "Absent", "Denied", "Graph", "Member", "graph_root", "moment"]
+__all__ = ["TROUBLE", "Absent", "Denied", "Graph", "Json", "Member", "graph_root", "moment"]
 
 log = structlog.get_logger(__name__)
 

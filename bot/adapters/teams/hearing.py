@@ -8,6 +8,7 @@ from botbuilder.schema import Activity, ActivityTypes
 
 from bot.adapter import Host
 from bot.adapters.teams.addresses import Address, Addresses
+from bot.adapters.teams.attached import has_pictures
 from bot.adapters.teams.chats import Chats
 from bot.adapters.teams.events import (
     channel_of,
@@ -24,6 +25,7 @@ from bot.adapters.teams.invokes import Invokes
 from bot.adapters.teams.offered import Offered
 from bot.adapters.teams.people import People
 from bot.adapters.teams.presses import Presses, press_of
+from bot.adapters.teams.quoting import Quoting
 from bot.budget import Seldom
 from bot.messages import Channel, Message, Press
 from bot.translations import translate
@@ -51,6 +53,7 @@ class Hearing:
         presses: Presses,
         offered: Offered,
         chats: Chats,
+        quoting: Quoting,
         tell: Callable[[Channel, str, tuple[str, ...]], None],
     ) -> None:
         self.host: Host | None = None
@@ -63,6 +66,7 @@ class Hearing:
         self._presses = presses
         self._offered = offered
         self._chats = chats
+        self._quoting = quoting
         self._tell = tell
 
     async def turn(self, context: TurnContext) -> int:
@@ -77,7 +81,9 @@ class Hearing:
             return await self._message(self.host, activity)
         elif activity.type == ActivityTypes.message_update:
             if not is_from_bot(activity) and _event(activity) != "undeleteMessage":
-                await self.host.edited(self._heard(activity), addressed=is_addressed(activity))
+                message, addressed = self._heard(activity), is_addressed(activity)
+                message = await self._whole(message, activity) if addressed else message
+                await self.host.edited(message, addressed=addressed)
         elif activity.type == ActivityTypes.message_delete:
             await self.host.deleted(channel_of(activity), (activity.id,))
         elif activity.type in (ActivityTypes.conversation_update, ActivityTypes.installation_update):
@@ -99,7 +105,7 @@ class Hearing:
             return _NOTHING_TO_DO
         if self.taken is not None and message.channel.kind in ("channel", "thread"):
             self.taken(message.channel)
-        new = await host.heard(message)
+        new = await host.heard(await self._whole(message, activity))
         log.debug(  # the core has told of it already
             "teams message",
             id=message.id,
@@ -112,6 +118,12 @@ class Hearing:
 
     def _heard(self, activity: Activity) -> Message:
         return message_of(activity, self._hosts, moderator=self._people.at_once(activity))
+
+    async def _whole(self, message: Message, activity: Activity) -> Message:
+        """The message with what it replies to, and with pictures of its own that Teams does not pass on."""
+        attached = activity.attachments or ()
+        left_out = not message.attachments and has_pictures(attached)
+        return await self._quoting.complete(message, pictures=left_out)
 
     async def _note(self, channel: Channel, activity: Activity) -> None:
         """Remember the way back, and that the bot is in this team."""

@@ -17,7 +17,7 @@ from bot.errors import UserError
 from bot.markup import clean, clean_name
 from bot.messages import Person, Said
 
-__all__ = ["NOT_FOR_YOU", "NO_PERMISSION", "earlier", "text_in"]
+__all__ = ["NOT_FOR_YOU", "NO_PERMISSION", "earlier", "from_when", "text_in"]
 
 log = structlog.get_logger(__name__)
 
@@ -48,7 +48,7 @@ async def earlier(
     `own` is the bot's app id. Of a thread in a channel, its post and the replies; below a post without any, what was
     said in the channel.
     """
-    begin = await _from_when(graph, place, reader)
+    begin = await from_when(graph, place, reader)
     if since is not None:
         begin = max(begin, since)
     newest = _Newest(min(limit, MOST), begin, own.lower())
@@ -63,7 +63,7 @@ async def earlier(
     return newest.said()
 
 
-async def _from_when(graph: Graph, place: Place, reader: Person) -> datetime:
+async def from_when(graph: Graph, place: Place, reader: Person) -> datetime:
     """From when on this person may read here, by Graph's word of now. Raises `UserError` when they may not."""
     member = None
     if _ENTRA.fullmatch(reader.id):
@@ -163,22 +163,25 @@ def _said(raw: Json, own: str) -> Said | None:
     )
 
 
-def text_in(raw: Json) -> str:
-    """The words of a message that Graph gave, with its subject, what is forwarded in it, and marks for its files."""
+def text_in(raw: Json, *, marks: bool = True) -> str:
+    """The words of a message that Graph gave, with its subject and what is forwarded in it; with `marks`, for its files
+    too.
+    """
     body = _dict(raw.get("body"))
     content = body.get("content") if isinstance(body.get("content"), str) else ""
     assert isinstance(content, str)
     words = content if body.get("contentType") == "text" else plain(content)
-    marks = ["[picture]"] * content.count("/hostedContents/")
+    files = ["[picture]"] * content.count("/hostedContents/")
     lines = [raw.get("subject") or "", words]
     attachments = raw.get("attachments")
     for each in attachments if isinstance(attachments, list) else ():
         kind, name = _dict(each).get("contentType"), _dict(each).get("name")
         if kind == "reference" and isinstance(name, str):
-            marks.append(f"[{clean_name(name)}]")
+            files.append(f"[{clean_name(name)}]")
         elif kind == _FORWARDED and (forwarded := _forwarded(_dict(each).get("content"))):
             lines.append(forwarded)
-    whole = "\n".join(line.strip() for line in (*lines, *marks) if isinstance(line, str) and line.strip())
+    lines += files if marks else ()
+    whole = "\n".join(line.strip() for line in lines if isinstance(line, str) and line.strip())
     return clean(whole)[:_LONGEST].strip()
 
 

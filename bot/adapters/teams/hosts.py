@@ -16,7 +16,7 @@ _TEAMS_BELOW = (".smba.trafficmanager.net", ".botframework.com")
 
 def is_loopback(host: str | None) -> bool:
     """Whether a host name or address means this machine."""
-    return bool(host) and len(host) <= _LONGEST_NAME and _is_loopback(host)
+    return host is not None and 0 < len(host) <= _LONGEST_NAME and _is_loopback(host)
 
 
 @functools.lru_cache(500)

@@ -150,9 +150,13 @@ class Invokes:
         return {"composeExtension": {"type": "result", "attachmentLayout": "list", "attachments": [card]}}
 
     async def _consented(self, host: Host, activity: Activity, value: Json, address: Address) -> Json:
-        file = self._consents.taken(activity.conversation.id, value)
+        """A person agreed to a file, or not. That is kept before it is answered; what comes of it takes its time."""
+        channel, card, locale = channel_of(activity), str(activity.reply_to_id or ""), person_of(activity).locale
         if value.get("action") == "accept":
-            self._start(self._consents.hand_over(address, file, value, str(activity.reply_to_id or "")))
+            upload = await self._consents.accept(channel, value)
+            self._start(self._consents.hand_over(address, upload, value, card, locale))
+        else:
+            self._start(self._consents.decline(channel, address, value, card, locale))
         return {}
 
 

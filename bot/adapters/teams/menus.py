@@ -17,6 +17,7 @@ from bot.adapters.teams.cards import dialog, fields_of, values_of, words
 from bot.adapters.teams.chats import Chats
 from bot.adapters.teams.events import channel_of, payload_of, person_of, when
 from bot.adapters.teams.people import People
+from bot.adapters.teams.playground import is_playground
 from bot.adapters.teams.sending import ASKED
 from bot.commands import Command
 from bot.messages import Channel, Message, Quote
@@ -27,6 +28,7 @@ __all__ = ["Menus"]
 Json = dict[str, Any]
 
 _SHOWN = 300  # characters of the message that a dialog quotes
+_ON_IT = "I am on it."
 _IN_CHAT = "The answer comes in your own chat with me."
 _NOWHERE = (
     "I am not in this conversation, and you have no chat with me yet. Add me as an app of your own, or to this "
@@ -103,7 +105,11 @@ class Menus:
                 reply_to=below,
             )
         )
-        return {} if here else _told(_IN_CHAT, person.locale)  # here one sees it come: the dialog just closes
+        if not here:
+            return _told(_IN_CHAT, person.locale)
+        if is_playground(activity.service_url):
+            return _told(_ON_IT, person.locale)  # it closes no dialog, and takes an empty answer for a failure
+        return {}  # here one sees it come: the dialog just closes
 
     def _form(self, named: str, quote: Quote | None, locale: str) -> Json:
         command = self._command(named)

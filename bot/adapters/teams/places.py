@@ -55,7 +55,8 @@ class Places:
         standard = address.sort == "standard" or own == address.team
         members = f"teams/{team}" if standard else f"teams/{team}/channels/{own}"
         messages = f"teams/{quote(team, safe='')}/channels/{quote(own, safe='')}/messages"
-        return Place(channel.tenant, members, messages, channel.id.partition(";messageid=")[2])
+        root = channel.id.partition(";messageid=")[2]
+        return Place(channel.tenant, members, messages, root if root.isdecimal() else "")
 
     def known(self, team_id: str) -> str:
         """The Entra id of a team, if it is known."""

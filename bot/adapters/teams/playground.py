@@ -7,7 +7,10 @@ from bot.adapters.teams.hosts import is_loopback, parse
 if TYPE_CHECKING:
     from bot.adapters.teams.cards import Json
 
-__all__ = ["GREETS_AGAIN_SECONDS", "RESTS_SECONDS", "is_playground", "picture_card"]
+__all__ = ["GREETS_AGAIN_SECONDS", "PACKAGE", "PERSON", "RESTS_SECONDS", "is_playground", "picture_card"]
+
+PACKAGE = "@microsoft/m365agentsplayground@0.2.28"  # the one that is tried here; others may behave otherwise
+PERSON = "00000000-0000-0000-0000-0000000000020"  # whoever sits before it has this Entra id
 
 # It loses what is said in a channel before its own request has returned.
 RESTS_SECONDS = 0.3

@@ -219,7 +219,8 @@ class Showing:
         if fresh and not reply.attachments and card is None:
             return
         self._fresh.pop((channel.id, message_id), None)
-        await self._files.show(channel, address, message_id, reply, card, simple=simple, fresh=fresh)
+        locale = await self._offered.locale(channel, message_id) if reply.attachments else ""
+        await self._files.show(channel, address, message_id, reply, card, simple=simple, fresh=fresh, locale=locale)
 
     async def _text(
         self, channel: Channel, address: Address, reply: Reply, *, message_id: str = "", answers: str = ""

@@ -1,7 +1,7 @@
 """The web page: a chat of one's own, served on this machine."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import ClassVar
 from urllib.parse import quote
 
@@ -51,17 +51,18 @@ class Web(Adapter):
         host = f"[{host}]" if ":" in host and not host.startswith("[") else host
         return f"http://{host}:{self.port}"
 
-    def reload(self, config: Config) -> None:
+    def reload(self, config: Config) -> Collection[str]:
         """The page may have a new token. Pages that are open under the old one have to come again."""
         try:
             token = page_token(config)
         except AdapterOff as error:
             log.error("the page keeps its token", reason=str(error))
-            return
+            return ()
         if token != self._token:
             self._token = token
             self._access.change(token)
             self._events.close()
+        return ("web_token",)
 
     def limits(self, channel: Channel) -> Limits:
         return Limits(

@@ -73,6 +73,7 @@ class Api:
             ("POST", f"{room}/stop", self._stop),
             ("POST", f"{room}/press", self._press),
             ("GET", "/api/commands", self._settings.commands),
+            ("GET", "/api/communities", self._settings.communities),
             ("GET", "/api/settings", self._settings.settings),
             ("PUT", "/api/settings", self._settings.choose),
             ("GET", "/api/files/{file}", self._file),

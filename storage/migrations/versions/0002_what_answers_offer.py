@@ -1,4 +1,4 @@
-"""What an answer still offers, feedback, prices, reservations, summaries and vectors."""
+"""What an answer still offers, feedback, prices, reservations, summaries, vectors, uploads, and how long notes last."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -66,6 +66,34 @@ def upgrade() -> None:
         sa.Column("model", sa.String(length=256), primary_key=True),
         sa.Column("vector", sa.LargeBinary(), nullable=False),
     )
+    for name, length in (("tenant", 128), ("channel", 512), ("message", 256)):
+        op.add_column("notes", sa.Column(name, sa.String(length=length), nullable=False, server_default=""))
+    op.add_column("notes", sa.Column("until", sa.DateTime(timezone=True), nullable=True))
+    op.create_index("notes_until", "notes", ["until"], unique=False)
+    # What Teams' adapter noted before says not for how long: what is about messages goes with them.
+    for days, names in ((40, ("files", "place", "origin")), (400, ("conversation", "team"))):
+        for name in names:
+            op.execute(
+                f"UPDATE notes SET until = strftime('%Y-%m-%d %H:%M:%S.000000', 'now', '+{days} days') "  # noqa: S608
+                f"WHERE platform = 'teams' AND name LIKE '{name} %'"
+            )
+    op.create_table(
+        "uploads",
+        sa.Column("id", sa.String(length=64), primary_key=True),
+        *_key(),
+        sa.Column("person", sa.String(length=256), nullable=False),
+        sa.Column("message", sa.String(length=256), nullable=False),
+        sa.Column("name", sa.String(length=256), nullable=False),
+        sa.Column("media_type", sa.String(length=128), nullable=False),
+        sa.Column("locale", sa.String(length=64), nullable=False),
+        sa.Column("data", sa.LargeBinary(), nullable=False),
+        sa.Column("state", sa.String(length=16), nullable=False),
+        sa.Column("target", sa.JSON(), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+    )
+    op.create_index("uploads_at", "uploads", ["at"], unique=False)
+    op.create_index("uploads_channel", "uploads", ["platform", "tenant", "channel"], unique=False)
+    op.create_index("uploads_person", "uploads", ["platform", "person"], unique=False)
     # What was made of a line goes when the line goes or changes, whoever did it and why.
     op.execute(
         "CREATE TRIGGER summaries_deleted AFTER DELETE ON lines BEGIN DELETE FROM summaries WHERE "

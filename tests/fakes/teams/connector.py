@@ -97,11 +97,8 @@ class Connector:
                     teams.leaks.append(f"a bearer token came to the download of {file_id}")
                     raise Refusal(400, "BadRequest", "no token is wanted here")
                 return self._file(file_id)
-            case ("PUT", "onedrive", file_id):
-                if call.authorization:
-                    teams.leaks.append(f"a bearer token came to the upload of {file_id}")
-                teams.uploads[file_id] = call.body
-                return web.json_response({"id": file_id}, status=201)
+            case (_, "onedrive", name):
+                return teams.onedrive.serve(call, request, name)
             case ("GET", "metadata", "identity", "oauth2", "token"):
                 return teams.identity.machine(request)
             case (_, "graph", *rest):
@@ -135,6 +132,11 @@ class Connector:
                 return self._create(read_activity(call.body, content_type))
             case ("GET", "teams", team_id):
                 return web.json_response({"id": team_id, "name": "A team", "aadGroupId": self._teams.group_of(team_id)})
+            case ("GET", "teams", team_id, "conversations"):
+                return web.json_response({"conversations": self._teams.channels_of(team_id)})
+            case ("GET", "conversations", conversation_id, "pagedmembers"):
+                members = self._conversation(conversation_id, counted=False).members
+                return web.json_response({"members": [member.account for member in members]})
             case ("POST", "conversations", conversation_id, "activities"):
                 return self._send(conversation_id, "", read_activity(call.body, content_type))
             case ("POST", "conversations", conversation_id, "activities", answers):

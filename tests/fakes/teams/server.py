@@ -22,6 +22,7 @@ from tests.fakes.teams.connector import Call, Connector
 from tests.fakes.teams.faults import Fault, Faults
 from tests.fakes.teams.graph import Graph
 from tests.fakes.teams.identity import Identity
+from tests.fakes.teams.onedrive import OneDrive
 from tests.fakes.teams.rates import Rates
 from tests.fakes.teams.world import Conversation, File, Json, Person, Shown, new_id
 
@@ -77,7 +78,8 @@ class FakeTeams:
         self.rates = Rates()
         self.leaks: list[str] = []
         self.graph = Graph(self)
-        self.uploads: dict[str, bytes] = {}
+        self.onedrive = OneDrive(self)
+        self._offers: dict[str, Json] = {}
         self.stream_seconds = 120.0
         self.tenants = {self.tenant}
         self.throttled = 0
@@ -165,6 +167,12 @@ class FakeTeams:
     def group_of(self, team_id: str) -> str:
         """The Entra id of a team."""
         return str(uuid.uuid5(uuid.NAMESPACE_OID, team_id))
+
+    def channels_of(self, team_id: str) -> list[Json]:
+        """The channels of a team. The first one has no name: clients know what to call it."""
+        threads = [each for each in self.conversations.values() if each.kind == "channel"]
+        names = {each.channel: each.name for each in threads if (each.team or each.channel) == team_id}
+        return [{"id": own, "name": None if own == team_id else name} for own, name in names.items()]
 
     def group(self, name: str, *people: Person) -> Conversation:
         identifier = f"19:{uuid.uuid4().hex}@thread.v2"
@@ -315,6 +323,21 @@ class FakeTeams:
 
     async def invoke(self, conversation: Conversation, person: Person, name: str, value: Json, **more: Any) -> Answered:
         return await self.deliver(self.activity(conversation, person, "invoke", name=name, value=value, **more))
+
+    async def consent(
+        self, conversation: Conversation, person: Person, offer: Shown, info: Json | None, **more: Any
+    ) -> Answered:
+        """Somebody agrees to a file that is offered, and Teams says where to write it; without `info`, they do not.
+
+        Once more, it is on a device that has not seen yet what became of the offer.
+        """
+        if offer.id not in self._offers:
+            (card,) = offer.activity["attachments"]
+            self._offers[offer.id] = card["content"]
+        context = self._offers[offer.id]["acceptContext" if info else "declineContext"]
+        value = {"type": "fileUpload", "action": "accept" if info else "decline", "context": context}
+        value |= {"uploadInfo": info} if info else {}
+        return await self.invoke(conversation, person, "fileConsent/invoke", value, **({"replyToId": offer.id} | more))
 
     async def press(self, conversation: Conversation, person: Person, shown: Shown, title: str) -> Answered:
         """Somebody presses a button below a message."""

@@ -40,8 +40,10 @@ export const press = (room, press) => ask("POST", `${roomPath(room)}/press`, pre
 export const messages = (room, before = "") =>
   ask("GET", `${roomPath(room)}/messages${before ? `?before=${before}` : ""}`);
 export const commands = () => ask("GET", "/api/commands");
-export const settings = (room) => ask("GET", `/api/settings?room=${room}`);
-export const choose = (room, skill, chosen, reset = []) => ask("PUT", "/api/settings", { room, skill, chosen, reset });
+export const communities = () => ask("GET", "/api/communities");
+// A place is a room of this page, or a platform with a tenant and a channel; without room or channel, all of them.
+export const settings = (place) => ask("GET", `/api/settings?${new URLSearchParams(place)}`);
+export const choose = (place, topic, chosen, reset = []) => ask("PUT", "/api/settings", { ...place, topic, chosen, reset });
 export const fileAddress = (file) => `/api/files/${file.id}`;
 
 // Unlike fetch, this one reports how much of an upload has gone.

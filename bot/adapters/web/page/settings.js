@@ -1,4 +1,4 @@
-// The settings of every skill: for everything on this page, or for the conversation that is open.
+// What can be set: for everything on this page or the conversation that is open, and wherever else the bot is.
 
 import * as api from "./api.js";
 import { find, iconButton, make } from "./dom.js";
@@ -11,6 +11,8 @@ export class SettingsView {
     this.place = place;
     this.dialog = find("settings");
     this.here = false;
+    this.community = null; // none is this page
+    this.channel = "";
     find("open-settings").onclick = () => this.open();
     this.dialog.addEventListener("click", (event) => event.target === this.dialog && this.dialog.close());
   }
@@ -18,6 +20,10 @@ export class SettingsView {
   async open() {
     this.room = this.place();
     this.here = false;
+    this.community = null;
+    this.channel = "";
+    this.where = make("div.where", { hidden: true });
+    this.scope = make("div", {}, this.#scope());
     this.skills = make("div.settings-skills", {});
     this.problem = make("p.mistake", { role: "alert", hidden: true });
     this.dialog.replaceChildren(
@@ -27,12 +33,41 @@ export class SettingsView {
         make("h2", { id: "settings-title" }, strings.settings),
         iconButton("close", strings.close, () => this.dialog.close()),
       ),
-      this.#scope(),
+      this.where,
+      this.scope,
       this.problem,
       this.skills,
     );
     this.dialog.showModal();
-    await this.#load();
+    await Promise.all([this.#load(), this.#findCommunities()]);
+  }
+
+  // Where the bot is besides this page, to choose from; nothing to choose where it is nowhere else.
+  async #findCommunities() {
+    const opened = this.where;
+    const { communities } = await api.communities().catch(() => ({ communities: [] }));
+    if (!communities.length || opened !== this.where) return;
+    const options = [strings.thisPage, ...communities.map(({ platform, name }) => strings.community(platform, name))];
+    const choose = (event) => {
+      this.community = communities[event.target.value - 1] ?? null;
+      this.channel = "";
+      this.here = false;
+      this.scope.replaceChildren(this.community ? this.#channels() : this.#scope());
+      this.#load();
+    };
+    this.where.replaceChildren(...select("settings-where", strings.settingsWhere, options, choose));
+    this.where.hidden = false;
+  }
+
+  #channels() {
+    const { channels } = this.community;
+    const choose = (event) => {
+      this.channel = channels[event.target.value - 1]?.id ?? "";
+      this.here = Boolean(this.channel);
+      this.#load();
+    };
+    const names = [strings.wholeCommunity, ...channels.map((each) => each.name)];
+    return make("div.where", { hidden: !channels.length }, ...select("settings-channel", strings.settingsChannel, names, choose));
   }
 
   #scope() {
@@ -53,17 +88,19 @@ export class SettingsView {
     this.#load();
   }
 
-  get #room() {
-    return this.here ? this.room.id : "";
+  get #place() {
+    if (!this.community) return { room: this.here ? this.room.id : "" };
+    const { platform, tenant } = this.community;
+    return { platform, tenant, channel: this.channel };
   }
 
   async #load() {
-    const room = this.#room;
+    const asked = (this.asked = this.#place);
     try {
-      const { skills } = await api.settings(room);
-      if (room !== this.#room) return;
+      const { topics } = await api.settings(asked);
+      if (asked !== this.asked) return;
       this.#complain("");
-      this.skills.replaceChildren(...skills.map((each) => this.#section(each)));
+      this.skills.replaceChildren(...topics.map((each) => this.#section(each, asked)));
     } catch (trouble) {
       this.#complain(trouble.message);
     }
@@ -74,8 +111,9 @@ export class SettingsView {
     this.problem.hidden = !sentence;
   }
 
-  #section(skill) {
+  #section(skill, place) {
     const { title, help, form } = skill;
+    skill.place = place;
     const state = make("p.saved", { role: "status" });
     const words = make("div", {}, make("h3", {}, title), make("p", {}, help));
     const head = make("div.skill-head", {}, words, "enabled" in skill.values ? this.#toggle(skill, words, state) : null);
@@ -84,11 +122,11 @@ export class SettingsView {
   }
 
   // The switch of a skill; where its state comes from stands below `words`.
-  #toggle({ name, title, values, origins }, words, state) {
+  #toggle({ name, title, values, origins, place }, words, state) {
     const show = (now) => {
       toggle.checked = now.values.enabled;
       words.querySelector(".origin")?.remove();
-      const back = () => this.#save(name, {}, state, null, ["enabled"]).then((after) => after && show(after));
+      const back = () => this.#save(place, name, {}, state, null, ["enabled"]).then((after) => after && show(after));
       words.append(this.#origin(title, now.origins.enabled, back) ?? "");
     };
     const toggle = make("input.switch", {
@@ -97,7 +135,7 @@ export class SettingsView {
       "aria-label": strings.skillOn(title),
       onchange: async () => {
         const wanted = toggle.checked;
-        const now = await this.#save(name, { enabled: wanted }, state);
+        const now = await this.#save(place, name, { enabled: wanted }, state);
         if (now) show(now);
         else toggle.checked = !wanted;
       },
@@ -108,14 +146,15 @@ export class SettingsView {
 
   // Where a value comes from, and what takes it back if it was set for what is looked at; nothing for what is usual.
   #origin(field, origin, back) {
-    if (!strings.origins[origin]) return null;
+    const said = (this.community ? strings.originsElsewhere : strings.origins)[origin];
+    if (!said) return null;
     const own = origin === (this.here ? "here" : "community");
     const label = strings.takeBack[origin];
     const button = own ? make("button.link", { type: "button", "aria-label": `${field}: ${label}`, onclick: back }, label) : null;
-    return make("p.origin", {}, strings.origins[origin], button ? " · " : null, button);
+    return make("p.origin", {}, said, button ? " · " : null, button);
   }
 
-  #fields({ name, form, values, origins }, state) {
+  #fields({ name, form, values, origins, place }, state) {
     const saving = make("button.primary", { type: "submit", disabled: true }, strings.saveSettings);
     const begin = (now) => {
       const begun = (after) => {
@@ -125,7 +164,7 @@ export class SettingsView {
         return fresh;
       };
       const back = (field) => async () => {
-        const after = await this.#save(name, {}, state, view, [field.name]);
+        const after = await this.#save(place, name, {}, state, view, [field.name]);
         if (after) begun(after).querySelector("input, select, textarea")?.focus();
       };
       const view = new FormView(form, now.values, {
@@ -142,7 +181,7 @@ export class SettingsView {
           onsubmit: async (event) => {
             event.preventDefault();
             if (saving.disabled || !view.check()) return;
-            const after = await this.#save(name, view.changed, state, view);
+            const after = await this.#save(place, name, view.changed, state, view);
             if (!after) return;
             const focused = written.contains(document.activeElement);
             const fresh = begun(after);
@@ -158,9 +197,9 @@ export class SettingsView {
   }
 
   // The values as they are then, and their origins; or nothing when it could not be.
-  async #save(skill, chosen, state, view, reset = []) {
+  async #save(place, topic, chosen, state, view, reset = []) {
     try {
-      const now = await api.choose(this.#room, skill, chosen, reset);
+      const now = await api.choose(place, topic, chosen, reset);
       state.textContent = strings.settingsSaved;
       return now;
     } catch (trouble) {
@@ -169,4 +208,10 @@ export class SettingsView {
       return null;
     }
   }
+}
+
+// A list to choose from, by number, with its label.
+function select(id, label, options, onchange) {
+  const choices = options.map((text, number) => make("option", { value: number }, text));
+  return [make("label", { htmlFor: id }, label), make("select", { id, onchange }, ...choices)];
 }

@@ -134,7 +134,13 @@ export const strings = {
   skillOn: (name) => `“${name}” can be used`,
   saveSettings: "Save",
   settingsSaved: "Saved.",
+  settingsWhere: "Where",
+  settingsChannel: "Channel",
+  thisPage: "This page",
+  community: (platform, name) => `${strings.platformNames[platform] ?? platform}: ${name}`,
+  wholeCommunity: "All channels",
   origins: { here: "Set for this conversation only", community: "Set for all conversations" },
+  originsElsewhere: { here: "Set for this channel only", community: "Set for all channels" },
   takeBack: { here: "Use what goes for all", community: "Use what is usual" },
 
   // Voice notes
