@@ -155,8 +155,8 @@ class Shelf:
         """Keep `value` under (platform, name), replacing what was there; for so many `days`, or for good.
 
         With `soon`, it is kept before whatever is written after it, and until then a crash may lose it. It goes with
-        its community (`tenant`) too, and with the person whose own `channel` it is about, or to whom the bot's `message`
-        there was an answer.
+        its community (`tenant`) too, and with the person whose own `channel` it is about, or to whom the bot's
+        `message` there was an answer.
         """
         kept = {
             "value": value,
