@@ -167,7 +167,8 @@ class Host(Protocol):
         """Set what a moderator chose in this channel, or for its whole community.
 
         `name` is of something `settable`, `chosen` has the names of its fields, and `enabled`. The fields in `reset`
-        are taken back: what goes for the community holds again here, and what is usual in the community. Raises
+        are taken back, as are those that are None: what goes for the community holds again here, and what is usual in
+        the community. Raises
         `UserError` when `person` is no moderator, or with the remedy for each field that cannot be so.
         """
 

@@ -9,7 +9,7 @@ from pydantic import Field, ValidationError
 from bot.errors import UserError
 from bot.forms import PEOPLE, fill, form_of
 from bot.log import redact
-from bot.messages import Person
+from bot.messages import Channel, Person
 from bot.models import Role
 from bot.skill import Settings, Skill
 
@@ -18,6 +18,7 @@ __all__ = [
     "Lowered",
     "Permitted",
     "allows",
+    "alone",
     "choice_of",
     "ids_in",
     "models_of",
@@ -62,9 +63,9 @@ class Lowered(Settings):
     voice_model: str = Field("", max_length=200, description="Model that reads aloud here, of those that are allowed")
 
 
-def permit(skill: Skill[Any, Any], chosen: Mapping[str, Any], person: Person) -> None:
+def permit(skill: Skill[Any, Any], chosen: Mapping[str, Any], person: Person, channel: Channel) -> None:
     """Raise `UserError` when this person may not use the skill in this channel."""
-    if allows(chosen, person):
+    if allows(chosen, person, channel):
         return
     may = permitted(chosen)
     if not may.enabled:
@@ -74,12 +75,18 @@ def permit(skill: Skill[Any, Any], chosen: Mapping[str, Any], person: Person) ->
     raise UserError(f"“{skill.name}” is for moderators only in this channel.")
 
 
-def allows(chosen: Mapping[str, Any], person: Person) -> bool:
-    """Whether somebody may use a skill, by all that was chosen for it."""
-    may = permitted(chosen)
-    if not may.enabled or may.who == "everybody" or person.moderator or person.operator:
-        return may.enabled
-    return not ids_in(may.besides).isdisjoint((person.id, *person.roles))
+def allows(chosen: Mapping[str, Any], person: Person, channel: Channel) -> bool:
+    """Whether somebody may use a skill, by all that was chosen for it. In a chat of their own nobody is a moderator."""
+    if not chosen.get("enabled", True):
+        return False
+    if chosen.get("who") != "moderators" or person.operator or (person.moderator and not alone(channel)):
+        return True
+    return not ids_in(str(chosen.get("besides", ""))).isdisjoint((person.id, *person.roles))
+
+
+def alone(channel: Channel) -> bool:
+    """Whether this is a member's own chat with the bot, in which the community's settings hold."""
+    return channel.kind == "direct" and bool(channel.tenant)
 
 
 def ids_in(text: str) -> frozenset[str]:

@@ -64,6 +64,14 @@ async def test_calls_that_waited_for_nobody_count_as_well() -> None:
         await asyncio.wait_for(pace.place(Precedence.UNSEEN), 0.3)
 
 
+async def test_while_discord_refuses_everything_nobody_gets_a_place() -> None:
+    pace = Pace()
+    pace.refused(0.3)
+    began = time.monotonic()
+    await pace.place(Precedence.UNSEEN)
+    assert 0.3 <= time.monotonic() - began < 5
+
+
 async def test_the_first_words_go_first_to_those_who_have_seen_nothing() -> None:
     pace, begun = Pace(), list[str]()
     await pace.sign("seen")

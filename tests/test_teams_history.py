@@ -114,15 +114,18 @@ async def test_in_a_thread_only_the_thread_is_told_of(
 async def test_something_that_was_said_is_found_again_by_search(
     teams: FakeTeams, store: Store, ada: Member, group: Conversation, bob: Member
 ) -> None:
-    async with TeamsBot(teams, store, model=ScriptedModel("?")) as bot:
+    async with TeamsBot(teams, store, model=ScriptedModel("In a flowerpot, they say.")) as bot:
+        await teams.say(group, ada, "Where may a key be?")
+        await bot.core.idle()  # type: ignore[union-attr]
         told = teams.graph.say(group, bob, "<p>The key lies below the blue flowerpot.</p>")
         teams.graph.say(group, bob, "<p>Lunch at noon?</p>")
         await teams.say(group, ada, "search flowerpot")
         await bot.core.idle()  # type: ignore[union-attr]
 
-    answer = teams.answers(group)[0].text
+    answer = next(each.text for each in teams.answers(group)[1:] if each.text)
     assert "below the blue flowerpot" in answer
     assert f"/{told['id']}?" in answer, "and it can be opened"
+    assert answer.count("they say") == 1, "what the bot said is found once, though it is kept in two places"
     assert "Lunch" not in answer
 
 
@@ -325,6 +328,9 @@ async def test_without_the_permission_it_says_how_to_give_it(
         teams.graph.readable.clear()
     with pytest.raises(UserError, match="add it again"):
         await bot.adapter.earlier(channel, 9, None, Person(ada.aad, "Ada"))
+    teams.graph.let_read(group, ada)
+    await teams.add_bot(group, ada)
+    assert texts(await read(bot, channel, ada))[0] == "hello", "it helps at once"
 
 
 async def test_each_organisation_is_asked_with_its_own_token(

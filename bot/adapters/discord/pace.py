@@ -25,7 +25,8 @@ FOR_RENEWAL = 20  # with more than this, the typing sign is not shown again
 IN_CHANNEL = 5  # edits that one channel takes in five seconds; one of them is kept for the end of an answer
 STRETCHED_AFTER = 10  # steps of one answer after which they come half as often
 SIGN_SECONDS = 10.0  # for which a typing sign is seen
-_SECOND = 1.05  # a little more than a second, for calls that travel at different speeds
+_SECOND = 1.1  # a little more than a second, for calls that travel at different speeds
+_PAUSE = 0.2  # seconds without a place, at least, when Discord has refused one
 _APART = 0.008  # seconds between two places in a crowd, so that it does not set out at once
 _AT_ONCE = 10  # places that are given without that
 _WINDOW = 5.1  # a little more than five seconds
@@ -97,6 +98,10 @@ class Pace:
         if self._given:
             self._given.popleft()
         self._made.append(self._clock())
+
+    def refused(self, seconds: float) -> None:
+        """Discord takes nothing for so long: who has no place yet is not to crowd before its door."""
+        self._next = max(self._next, self._clock() + max(seconds, _PAUSE))
 
     # Places
 

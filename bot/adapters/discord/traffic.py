@@ -1,5 +1,6 @@
 """When not to call Discord: it shuts out for an hour whoever goes on making calls that it refuses."""
 
+import contextlib
 import re
 import time
 from collections import deque
@@ -11,6 +12,7 @@ import discord
 import structlog
 
 from bot.adapter import Gone
+from bot.adapters.discord.pace import Pace
 from bot.messages import Channel
 
 __all__ = ["Traffic"]
@@ -100,18 +102,19 @@ class Traffic:
         if len(self._invalid) == MOST_INVALID:
             log.error("discord refuses so much that nothing is called for a while", refused=MOST_INVALID)
 
-    def trace(self, made: Callable[[], None]) -> aiohttp.TraceConfig:
-        """What discord.py takes to count each answer, also those it deals with by itself.
-
-        `made` is called whenever a call sets out that Discord counts as the bot's own.
-        """
+    def trace(self, pace: Pace) -> aiohttp.TraceConfig:
+        """What discord.py takes to count each call and each answer, also those it deals with by itself."""
 
         async def sent(_session: object, _context: object, params: aiohttp.TraceRequestHeadersSentParams) -> None:
             if not _APART.search(params.url.path):
-                made()
+                pace.made()
 
         async def ended(_session: object, _context: object, params: aiohttp.TraceRequestEndParams) -> None:
-            self.count(params.response.status, params.response.headers.get("X-RateLimit-Scope", ""))
+            status, headers = params.response.status, params.response.headers
+            self.count(status, headers.get("X-RateLimit-Scope", ""))
+            if status == 429 and "X-RateLimit-Global" in headers:
+                with contextlib.suppress(ValueError):
+                    pace.refused(float(headers.get("Retry-After", "")) - 1)  # it is rounded up
 
         config = aiohttp.TraceConfig()
         config.on_request_headers_sent.append(sent)

@@ -191,6 +191,8 @@ def _complain(status: int, code: str) -> None:
             "Teams refused the bot's token twice",
             remedy="check that TEAMS_APP_ID is the bot registered in Azure and TEAMS_TENANT_ID is its tenant",
         )
+    elif status == 501:
+        log.info("this service does not do that", code=code)
     else:
         log.warning("teams refused a request", status=status, code=code)
 

@@ -130,6 +130,11 @@ class Graph:
         done, _ = await asyncio.wait({task}, timeout=_WAIT)
         return task.result() if done and not task.cancelled() and task.exception() is None else None
 
+    def ask_again(self) -> None:
+        """The bot was added somewhere, perhaps with rights that it did not have there: believe no refusal any more."""
+        for key in [key for key, (_, member) in self._known.items() if member.refused]:
+            del self._known[key]
+
     async def close(self) -> None:
         """Ask nothing more."""
         for task in list(self._asking.values()):

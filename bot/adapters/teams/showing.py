@@ -6,22 +6,22 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Any
 
-import orjson
 import structlog
 from botbuilder.schema import Activity, ActivityTypes, CardAction, SuggestedActions
 
 from bot.adapter import PostFailed
 from bot.adapters.teams.addresses import Address, Addresses
-from bot.adapters.teams.cards import row, stop, table
+from bot.adapters.teams.cards import row, stop, table, weight
 from bot.adapters.teams.connector import Refused, Unsent
 from bot.adapters.teams.entities import label
 from bot.adapters.teams.files import Files
 from bot.adapters.teams.markdown import shown, wide_tables
 from bot.adapters.teams.offered import Offered
+from bot.adapters.teams.pages import NEW_POST
 from bot.adapters.teams.sending import PATIENCE, PATIENCE_RUNNING, Sending, written
-from bot.adapters.teams.settings import NEW_POST
 from bot.adapters.teams.stops import Stops
 from bot.adapters.teams.streams import Ended, Streams
+from bot.markup import length, split
 from bot.messages import Channel, Reply
 
 __all__ = ["Showing"]
@@ -29,7 +29,9 @@ __all__ = ["Showing"]
 log = structlog.get_logger(__name__)
 
 _REMEMBERED = 1000
-_LARGEST_TABLES = 10_000  # bytes as UTF-8: half of what a card may have, which is counted as UTF-16
+# Bytes of UTF-16, as Teams counts: less than the 28 KB of a card and the 80 KB of a message, with all that is around.
+_LARGEST_TABLES, _LARGEST_TEXT = 22_000, 70_000
+_LEAST_ROOM = 200  # characters: what is too long even so is too long for another reason
 
 
 class Showing:
@@ -56,6 +58,9 @@ class Showing:
         self._stops = Stops(self._streams.runs, self._offer_stop)
         self._sensitivity = sensitivity
         self._posted: OrderedDict[tuple[str, str], str] = OrderedDict()
+        self._rooms: OrderedDict[tuple[str, str], int] = (
+            OrderedDict()
+        )  # characters of a message, where all was too long
         self._fresh: OrderedDict[tuple[str, str], None] = OrderedDict()  # messages with which nothing was shown yet
 
     async def post(self, channel: Channel, reply: Reply, *, answers: str, nonce: str) -> str:
@@ -94,7 +99,8 @@ class Showing:
                 await self._change(channel, address, message_id, reply)
         else:
             stopped = self._streams.stopped(channel, message_id)
-            ended = await self._streams.end(channel, address, message_id, self._message(reply))
+            room = self._rooms.get((channel.id, message_id), 0)
+            ended = await self._streams.end(channel, address, message_id, self._message(reply, room))
             if ended != "shown":
                 await self._change(channel, address, message_id, reply, ended=ended, stopped=stopped)
         await self._rest(channel, address, message_id, reply)
@@ -210,50 +216,74 @@ class Showing:
             if not reply.attachments:
                 return  # it comes at the end
         card = simple = None
+        locale = await self._offered.locale(channel, message_id) if reply.buttons or reply.attachments else ""
         if not reply.running:
             tables = _tables(reply.text)
-            locale = await self._offered.locale(channel, message_id) if reply.buttons else ""
             card = row(reply.buttons, message_id, locale, tables)
             simple = row(reply.buttons, message_id, locale) if tables else card
         fresh = (channel.id, message_id) in self._fresh
-        if fresh and not reply.attachments and card is None:
+        more = self._more(reply, self._rooms.get((channel.id, message_id), 0))
+        if fresh and not reply.attachments and not more and card is None:
             return
         self._fresh.pop((channel.id, message_id), None)
-        locale = await self._offered.locale(channel, message_id) if reply.attachments else ""
-        await self._files.show(channel, address, message_id, reply, card, simple=simple, fresh=fresh, locale=locale)
+        await self._files.show(
+            channel, address, message_id, reply, card, more=more, simple=simple, fresh=fresh, locale=locale
+        )
 
     async def _text(
         self, channel: Channel, address: Address, reply: Reply, *, message_id: str = "", answers: str = ""
     ) -> str:
         """Post the text of a reply, or put it into the message `message_id`, where a refusal raises `_Refusal`."""
-        text = ""
         patience = PATIENCE_RUNNING if reply.running else PATIENCE
-        for last in (False, True):
-            activity = self._message(reply, text)
+        room = self._rooms.get((channel.id, message_id), 0)
+        while True:
+            activity = self._message(reply, room)
             try:
-                if not message_id:
-                    return await self._sending.send(address, activity, answers=answers, patience=patience)
-                place = self._streams.really(address, message_id)
-                await self._sending.update(address, place, activity, patience=patience)
-                return message_id
+                if weight(activity.text) > _LARGEST_TEXT:
+                    raise Refused(413)
+                if message_id:
+                    place = self._streams.really(address, message_id)
+                    await self._sending.update(address, place, activity, patience=patience)
+                else:
+                    message_id = await self._sending.send(address, activity, answers=answers, patience=patience)
             except Refused as error:
-                if error.status != 413 or last:
-                    if message_id:
-                        raise _Refusal(error) from None
-                    raise await self._sending.failure(error, channel, new=True) from None
-                text = _shortened(_text_of(reply))
+                narrower = (room or length(_text_of(reply))) // 2
+                if error.status == 413 and narrower >= _LEAST_ROOM:
+                    log.info("a text is too long for teams", characters=room or length(_text_of(reply)))
+                    room = narrower
+                    continue
+                if message_id:
+                    raise _Refusal(error) from None
+                raise await self._sending.failure(error, channel, new=True) from None
             except Unsent as error:
                 raise PostFailed(str(error)) from None
-        raise AssertionError("unreachable")
+            if room:
+                self._rooms[channel.id, message_id] = room
+                while len(self._rooms) > _REMEMBERED:
+                    self._rooms.popitem(last=False)
+            return message_id
 
-    def _message(self, reply: Reply, text: str = "") -> Activity:
-        """The text of a reply as a message; when it is finished, with all that Teams shows around an answer."""
-        activity = written(shown(text or _text_of(reply), reply.footer))
+    def _message(self, reply: Reply, room: int = 0) -> Activity:
+        """The text of a reply as a message; when it is finished, with all that Teams shows around an answer.
+
+        With `room` it is only the beginning, of so many characters at most: `_more` is the rest.
+        """
+        text = _text_of(reply)
+        activity = written(shown(split(text, room)[0] if room else text, reply.footer))
         if not reply.running:
             activity.entities = [label(reply.text, self._sensitivity)]
             if any(each.action in ("good", "bad") for each in reply.buttons):
                 activity.channel_data = {"feedbackLoop": {"type": "default"}}
         return activity
+
+    def _more(self, reply: Reply, room: int) -> list[Activity]:
+        """What did not fit into the message itself, as messages of their own below it."""
+        if not room or reply.running:
+            return []
+        more = [written(shown(piece)) for piece in split(_text_of(reply), room)[1:]]
+        for activity in more:
+            activity.entities = [label("", self._sensitivity)]
+        return more
 
 
 class _Refusal(Exception):
@@ -276,15 +306,11 @@ def _text_of(reply: Reply) -> str:
 def _tables(text: str) -> list[dict[str, Any]]:
     """The tables that are too wide for a text, as far as they fit into a card."""
     found: list[dict[str, Any]] = []
+    room = _LARGEST_TABLES
     for rows in wide_tables(text):
-        found.append(table(rows))
-        if len(orjson.dumps(found)) > _LARGEST_TABLES:
-            return found[:-1]
+        one = table(rows)
+        heavy = weight(one)
+        if heavy <= room:
+            found.append(one)
+            room -= heavy
     return found
-
-
-def _shortened(text: str) -> str:
-    """About the first half, cut where it hurts least, for when Teams refuses the whole."""
-    half = text[: len(text) // 2]
-    end = max(half.rfind("\n\n"), half.rfind("\n", len(half) // 2), half.rfind(" ", len(half) * 3 // 4))
-    return f"{half[:end] if end > 0 else half}\n\n… (cut here: the whole is too long for Teams)"

@@ -120,7 +120,7 @@ export const strings = {
 
   // Forms
   fieldName: (name) => sentenceCase(name.replaceAll(/[_-]/g, " ")),
-  choiceName: (name) => sentenceCase(name),
+  choiceName: (name) => (name.includes(":") ? name : sentenceCase(name)), // a model is written as it is called
   fieldNeeded: (description) => `Please fill this in: ${description}.`,
   wrongNumber: (whole, least, most) =>
     `This has to be ${whole ? "a whole number" : "a number"}${least === null ? "" : ` from ${least}`}${most === null ? "" : ` to ${most}`}.`,
