@@ -116,18 +116,20 @@ async def test_in_a_group_a_reply_to_somebodys_picture_asks_about_that_picture(
 async def test_the_first_question_below_a_post_is_about_that_post(
     teams: FakeTeams, store: Store, ada: Person, bob: Person
 ) -> None:
-    thread, model = teams.thread("Foxes", ada, bob), ScriptedModel("A fox.", "I said so.")
+    thread, model = teams.thread("Foxes", ada, bob), ScriptedModel("A fox.", "A red fox.", "I said so.")
     root = thread.id.partition("=")[2]
     teams.graph.let_read(thread, ada, bob)
     teams.graph.begin(thread, bob, put_in(teams, thread, root, drawn()))
     async with TeamsBot(teams, store, model=model) as bot:
-        await teams.say(thread, ada, "What is on this?")
+        question = await teams.say(thread, ada, "What is on this?")
+        await bot.core.idle()  # type: ignore[union-attr]
+        await teams.change(thread, ada, question.id, "What is on this picture?")
         await bot.core.idle()  # type: ignore[union-attr]
         asked = len(teams.called("GET", "/messages/"))
         await teams.say(thread, ada, "Are you sure?")
         await bot.core.idle()  # type: ignore[union-attr]
 
-    assert [sum(len(prompt.pictures) for prompt in asked) for asked in model.asked] == [1, 0]
+    assert [sum(len(prompt.pictures) for prompt in asked) for asked in model.asked] == [1, 1, 0]
     assert "Look!" in str(model.asked[0])
     assert len(teams.called("GET", "/messages/")) == asked, "by then it is known what it is about"
 

@@ -88,10 +88,13 @@ class Quoting:
 
     async def _root(self, message: Message) -> Quote | None:
         """The post below which somebody asks, when it is the first question there."""
-        if await self._store.all_lines(message.channel.key, 1):
-            return None  # what was asked there has told of it
+        if message.channel.id.endswith(f";messageid={message.id}"):
+            return None  # this is the post
+        known = await self._store.all_lines(message.channel.key, 3)
+        if any(each.line.message_id.removeprefix("re:") != message.id for each in known):
+            return None  # what was asked there before has told of it
         place = await self._place(message)
-        if place is None or not place.root or place.root == message.id:
+        if place is None or not place.root:
             return None
         return await self._quote(place, place.root, message.author)
 
