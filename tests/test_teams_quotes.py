@@ -80,6 +80,20 @@ async def test_a_reply_to_ones_own_picture_shows_it_to_the_model_again(
     assert teams.answers(chat)[-2].text.startswith("Red.")
 
 
+async def test_a_reply_to_an_answer_quotes_more_of_it_than_teams_does(
+    teams: FakeTeams, store: Store, ada: Person
+) -> None:
+    """Teams passes on its beginning only; what is in the context anyway is not shown twice in full."""
+    answer = " ".join(f"point {number}" for number in range(60))
+    chat, model = teams.personal(ada), ScriptedModel(answer, "Because.")
+    async with TeamsBot(teams, store, model=model) as bot:
+        await teams.say(chat, ada, "What is there to know?")
+        await bot.core.idle()  # type: ignore[union-attr]
+        await teams.say(chat, ada, "Why the last one?", quote=teams.answers(chat)[0])
+        await bot.core.idle()  # type: ignore[union-attr]
+    assert "point 30" in model.asked[-1][-1].text
+
+
 async def test_a_reply_to_a_drawn_picture_is_a_reply_to_the_answer_that_it_stands_below(
     teams: FakeTeams, bot: TeamsBot, store: Store, ada: Person
 ) -> None:
