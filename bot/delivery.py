@@ -179,7 +179,7 @@ class Delivery:
             await self._adapter.remove(self._channel, self.shown.pop(part))
 
     async def _keep_showing(self) -> None:
-        while True:
+        while not self._ending.is_set():  # it may have come, and been taken for a change, while something was shown
             await self._changed.wait()
             if not self.shown and self._limits.once:
                 await self._pause(self._beat / 4)  # a short answer is posted whole, a long one not by a syllable
@@ -223,6 +223,8 @@ class Delivery:
         """Wait until the platform is ready for this; `False` when it was overtaken by what comes after it."""
         task = asyncio.current_task()
         assert task is not None
+        if self._ending.is_set():
+            return False
         self._queueing.add(task)
         try:
             return await self._adapter.ready(self._channel, step, self._answers)

@@ -46,6 +46,35 @@ async def test_a_question_is_answered(room: Room) -> None:
     assert (await room.ask("Hello there")).text == "You said: Hello there"
 
 
+@pytest.mark.parametrize("once", [True, False])
+async def test_an_answer_that_is_over_before_anything_is_shown_ends(
+    config: Config, store: Store, monkeypatch: pytest.MonkeyPatch, once: bool
+) -> None:
+    over = asyncio.Event()
+
+    class Quick(Skill):
+        """Be over at once."""
+
+        name = "chat"
+
+        async def reply(self, turn: Turn) -> Pieces:
+            yield "Done."
+            over.set()
+
+    begin = store.begin
+
+    async def slowly(*given: int) -> None:
+        await over.wait()
+        for _ in range(50):
+            await asyncio.sleep(0)  # by now the answer has ended
+        await begin(*given)
+
+    monkeypatch.setattr(store, "begin", slowly)
+    async with Room(config, store, limits=Limits(pace=0.01, once=once), skills={"chat": Quick()}) as room:
+        async with asyncio.timeout(10):
+            assert (await room.ask("Quickly")).text == "Done."
+
+
 async def test_the_second_question_is_answered_with_the_first_in_mind(room: Room) -> None:
     await room.ask("My name is Ada.")
     await room.ask("What is my name?")

@@ -78,6 +78,22 @@ async def test_a_thumb_that_does_not_say_for_what_is_for_the_newest_answer(
     ]
 
 
+async def test_where_nothing_can_be_deleted_next_to_nothing_stays(
+    playground: FakeTeams, bot: TeamsBot, ada: Person
+) -> None:
+    chat, fox = playground.personal(ada), Attachment("fox.png", "image/png", picture())
+    message_id = await answer(bot, chat, playground, ada, Reply("A fox.", (fox,), buttons=THUMBS))
+    playground.fail(501, method="DELETE", times=9, code="DeleteActivityAPINotImplemented")
+
+    await bot.adapter.edit(bot.notes.last.channel, message_id, Reply("No fox any more."))
+
+    assert [(each.text, bool(each.activity.get("attachments"))) for each in playground.answers(chat)] == [
+        ("No fox any more.", False),
+        ("–", False),
+        ("–", False),
+    ]
+
+
 async def test_a_dialog_that_was_filled_in_says_that_it_is_taken(
     playground: FakeTeams, bot: TeamsBot, ada: Person
 ) -> None:

@@ -17,7 +17,7 @@ from bot.messages import Channel
 if TYPE_CHECKING:
     from bot.adapters.teams.cards import Json
 
-__all__ = ["ASKED", "PATIENCE", "PATIENCE_RUNNING", "Sending", "carded", "written"]
+__all__ = ["ASKED", "PATIENCE", "PATIENCE_RUNNING", "Doubtful", "Sending", "carded", "written"]
 
 log = structlog.get_logger(__name__)
 
@@ -25,6 +25,12 @@ log = structlog.get_logger(__name__)
 PATIENCE_RUNNING, PATIENCE = 10.0, 60.0
 ASKED = "asked-"  # begins the id of a question that no message shows: it was asked in a dialog
 _GONE = (403, 404, 410)
+_NOT_DONE_HERE = 501  # what the Agents Playground says to deletions
+_NOTHING = "–"
+
+
+class Doubtful(PostFailed):
+    """A post that Teams may have shown all the same."""
 
 
 class Sending:
@@ -50,7 +56,7 @@ class Sending:
     async def failure(self, error: Unsent, channel: Channel, *, new: bool) -> PostFailed:
         """What the core is told; a `new` message that Teams takes nowhere means that the bot is no longer there."""
         if not isinstance(error, Refused) or error.status not in _GONE:
-            return PostFailed(str(error))
+            return Doubtful(str(error)) if error.doubtful else PostFailed(str(error))
         if new:
             await self._addresses.close(channel)
         return Gone(str(error))
@@ -66,8 +72,13 @@ class Sending:
         await self._cloud.update(_reference(address), activity, patience=patience)
 
     async def delete(self, address: Address, message_id: str) -> None:
-        """Delete a message. Raises `Unsent`."""
-        await self._cloud.delete(_reference(address), message_id, patience=PATIENCE)
+        """Delete a message, or leave next to nothing of it where nothing can be deleted. Raises `Unsent`."""
+        try:
+            await self._cloud.delete(_reference(address), message_id, patience=PATIENCE)
+        except Refused as error:
+            if error.status != _NOT_DONE_HERE:
+                raise
+            await self.update(address, message_id, written(_NOTHING), patience=PATIENCE)
 
     async def take_away(self, address: Address, message_id: str) -> None:
         """Delete a message if it can be deleted: an old picture does less harm than an answer that is held up."""

@@ -184,6 +184,13 @@ class FakeTeams(Accidents):
         identifier = f"{own};messageid={new_id()}"
         return self._add(Conversation(identifier, "channel", self.tenant, name, members=list(people)))
 
+    def team(self, name: str, *people: Person) -> tuple[Conversation, Conversation]:
+        """A team: its General channel, for which Teams gives no name, and a thread in another channel of it."""
+        general = Conversation(f"19:{uuid.uuid4().hex}@thread.tacv2", "channel", self.tenant, members=list(people))
+        thread = self.thread(name, *people)
+        thread.team = general.id
+        return self._add(general), thread
+
     def _add(self, conversation: Conversation) -> Conversation:
         self.conversations[conversation.id] = conversation
         return conversation
@@ -223,9 +230,9 @@ class FakeTeams(Accidents):
         if conversation.kind == "channel":
             channel_data |= {
                 "teamsChannelId": conversation.channel,
-                "teamsTeamId": conversation.channel,
-                "channel": {"id": conversation.channel, "name": conversation.name},
-                "team": {"id": conversation.channel},
+                "teamsTeamId": conversation.team or conversation.channel,
+                "channel": {"id": conversation.channel, "name": conversation.name or None},
+                "team": {"id": conversation.team or conversation.channel},
             }
         return {
             "type": kind,
