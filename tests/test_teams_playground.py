@@ -47,7 +47,7 @@ async def trying(folder: Path, openai: FakeOpenAI) -> AsyncIterator[tuple[Starte
     """`parley teams try` with the Playground that is installed: it, and the address of the page."""
     programs = folder / "bin"
     programs.mkdir()
-    (programs / "npx").write_text(f'#!/bin/sh\nshift 3\nexec "{NODE}" "{CLI}" "$@"\n')
+    (programs / "npx").write_text(f'#!/bin/sh\nwhile [ "$1" != start ]; do shift; done\nexec "{NODE}" "{CLI}" "$@"\n')
     (programs / "npx").chmod(0o755)
     given = {"OPENAI_API_KEY": openai.key, "OPENAI_BASE_URL": openai.url, "BROWSER": "none"}
     given["PATH"] = f"{programs}{os.pathsep}{os.environ['PATH']}"
