@@ -1,10 +1,10 @@
 """What Parley bears on Discord: many streams at once, a burst, and talk that is not for it.
 
-    python -m bench.load [streams|limited|burst|crowd|others …]
+    python -m bench.load [streams|limited|arriving|burst|crowd|others …]
 
 Each of these runs against a Parley of its own, in a process of its own; Discord and the model are loopback servers in
 this one. `streams` lets Discord take whatever comes, so that only Parley's own delay is seen; `limited` is the same
-with Discord's limits as they are.
+with Discord's limits as they are, and `arriving` the same again where the answers begin within three seconds.
 """
 
 import asyncio
@@ -73,7 +73,7 @@ class Run:
 
 
 def say(what: str, figures: str) -> None:
-    print(f"  {what:25} {figures}")
+    print(f"  {what:28} {figures}")
 
 
 @contextlib.asynccontextmanager
@@ -93,13 +93,16 @@ async def started(*, limits: bool, guilds: int = 1, channels: int, people: int) 
         await run.end()
 
 
-async def streams(*, limits: bool = False) -> None:
-    """Many answers at once, each as fast as a model speaks."""
+async def streams(*, limits: bool = False, within: float = 0.0) -> None:
+    """Many answers at once, each as fast as a model speaks; they are asked for `within` so many seconds."""
     async with started(limits=limits, channels=STREAMS, people=STREAMS) as run:
         scene, calls = run.scene, len(run.scene.discord.calls)
         scene.model.words, scene.model.gap = WORDS, 1 / WORDS_A_SECOND
         cpu, began = run.child.cpu(), time.monotonic()
-        asked = [await scene.ask(room, person) for room, person in zip(scene.rooms, scene.people, strict=True)]
+        asked = list[Question]()
+        for number, (room, person) in enumerate(zip(scene.rooms, scene.people, strict=True)):
+            await asyncio.sleep(max(0.0, began + within * number / STREAMS - time.monotonic()))
+            asked.append(await scene.ask(room, person))
         whole = await scene.until_whole(asked, within=120)
         took = time.monotonic() - began
         used = run.child.cpu() - cpu
@@ -107,10 +110,15 @@ async def streams(*, limits: bool = False) -> None:
         late = scene.delays
         first = [_first_sign(scene, each, calls) for each in asked]
         spoken = WORDS / WORDS_A_SECOND
-        print(f"{STREAMS} streams at {WORDS_A_SECOND} words/s for {spoken:.0f} s", "(limits on)" if limits else "")
-        say("added to a text shown", f"p50 {at(0.5, late) * 1000:.0f}, p99 {at(0.99, late) * 1000:.0f} ms")
+        print(
+            f"{STREAMS} streams at {WORDS_A_SECOND} words/s for {spoken:.0f} s",
+            "(limits on)" if limits else "",
+            f"asked within {within:g} s" if within else "",
+        )
+        say("added to a text that grows", f"p50 {at(0.5, late) * 1000:.0f}, p99 {at(0.99, late) * 1000:.0f} ms")
         say("last byte → whole text", f"p50 {at(0.5, ends) * 1000:.0f}, p99 {at(0.99, ends) * 1000:.0f} ms")
         say("first visible sign", f"p50 {at(0.5, first) * 1000:.0f}, p95 {at(0.95, first) * 1000:.0f} ms")
+        say("… the last of all", f"{max(first) * 1000:.0f} ms")
         say("running at most", f"{run.most_running:.0f}")
         say("CPU", f"{used / took:.0%} of a core, {used / STREAMS / WORDS * 1e6:.0f} µs a word")
         refused = scene.discord.limits.refused
@@ -183,6 +191,7 @@ def _answered_once(scene: Scene, asked: list[Question]) -> int:
 RUNS: dict[str, Callable[[], Awaitable[None]]] = {
     "streams": streams,
     "limited": lambda: streams(limits=True),
+    "arriving": lambda: streams(limits=True, within=3.0),
     "burst": burst,
     "crowd": lambda: burst(rooms=5),
     "others": others,

@@ -28,7 +28,7 @@ class Scene:
     def __init__(self, discord: FakeDiscord, model: Model, *, guilds: int = 1, channels: int = 50, people: int = 50):
         self.discord = discord
         self.model = model
-        self.delays: list[float] = []  # for each text shown: how long ago the model had said its newest word
+        self.delays: list[float] = []  # for each unfinished text shown: how long ago its newest word was said
         self._whole: dict[str, float] = {}
         self._looked_at = 0
         self.people: list[User] = [discord.person(f"person{number}") for number in range(people)]
@@ -67,10 +67,10 @@ class Scene:
                 continue
             words = _WORD.findall(text)
             sent = self.model.sent[mark[0]]
-            if words:
-                self.delays.append(call.at - sent[int(words[-1])])
             if text.startswith(self.model.answer(mark[0])):
                 self._whole.setdefault(mark[0], call.at)
+            elif words:
+                self.delays.append(call.at - sent[int(words[-1])])
         return self._whole
 
     def shown(self, room: Room) -> dict[str, int]:

@@ -70,13 +70,15 @@ class Examined:
 class Community:
     """A server or an organisation that the bot is in: `id` is what its channels have as their `tenant`.
 
-    `channels` are those that settings can be made for, by name; threads are not among them.
+    `channels` are those that settings can be made for, by name; threads are not among them. `roles` are what people can
+    be there, as ids with their names.
     """
 
     platform: str
     id: str
     name: str
     channels: tuple[Channel, ...] = ()
+    roles: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +169,8 @@ class Host(Protocol):
         """Set what a moderator chose in this channel, or for its whole community.
 
         `name` is of something `settable`, `chosen` has the names of its fields, and `enabled`. The fields in `reset`
-        are taken back: what goes for the community holds again here, and what is usual in the community. Raises
+        are taken back, as are those that are None: what goes for the community holds again here, and what is usual in
+        the community. Raises
         `UserError` when `person` is no moderator, or with the remedy for each field that cannot be so.
         """
 

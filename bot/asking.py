@@ -82,7 +82,7 @@ class Asking:
         name = choice.skill.name
         bill.skill = bill.skill or name
         chosen = await self._store.chosen(settings_key(message.channel), name)
-        permit(choice.skill, chosen, message.author)
+        permit(choice.skill, chosen, message.author, message.channel)
         if name in self.cut_off:
             raise UserError(CUT_OFF.format(name))
         if name in road.skills:
@@ -181,7 +181,7 @@ class Asking:
         permitted = []
         for name, skill in self._skills.items():
             with contextlib.suppress(UserError):
-                permit(skill, await self._store.chosen(key, name), message.author)
+                permit(skill, await self._store.chosen(key, name), message.author, message.channel)
                 if name not in self.cut_off:
                     permitted.append(skill)
         return permitted

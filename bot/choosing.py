@@ -15,7 +15,7 @@ from bot.errors import UserError
 from bot.forms import Form, FormField, form_of
 from bot.messages import Channel, Person
 from bot.models import Models, Role
-from bot.policy import LIMITS, Lowered, Permitted, choice_of, permitted, settings_of, valid
+from bot.policy import LIMITS, Lowered, Permitted, alone, choice_of, permitted, settings_of, valid
 from bot.skill import Settings, Skill
 from storage import Store
 
@@ -54,10 +54,12 @@ class Choosing:
 
     def settable(self, channel: Channel) -> tuple[Command, ...]:
         """What there is to set."""
+        adapter = self._adapters.get(channel.platform)
+        if alone(channel):
+            return self._commands  # in a chat of one's own, the rest is up to the community
         fields = [self._offered(field) for field in form_of(Lowered).fields]
         form = Form(tuple(field for field in fields if field is not None))
         limits = Command(LIMITS, "Limits and models here", Form(()), form, tool=False)
-        adapter = self._adapters.get(channel.platform)
         commands = self._commands if adapter and adapter.own else self._shared  # there is nobody to tell from others
         name, own = self._own(channel)
         if own is None:
@@ -72,7 +74,7 @@ class Choosing:
         for name, skill in self._skills.items():
             chosen = await self._store.chosen(key, name)
             found[name] = permitted(chosen).model_dump() | settings_of(skill, chosen).model_dump()
-        lowered = Lowered(**await self._store.chosen(key, LIMITS)).model_dump()
+        lowered = valid(Lowered, await self._store.chosen(key, LIMITS)).model_dump()
         found[LIMITS] = lowered | {name: lowered[name] or USUAL for name in _MODELS}
         name, own = self._own(channel)
         if own is not None:
@@ -123,7 +125,14 @@ class Choosing:
         if which == LIMITS:
             chosen = {field: "" if field in _MODELS and value == USUAL else value for field, value in chosen.items()}
         checked = choice_of(person, which, chosen, self._models.allowed)
-        await self._store.change((platform, tenant, "" if everywhere else here), name, checked, reset)
+        back = {*reset, *(field for field, value in checked.items() if value is None)}  # what was emptied holds no more
+        if alone(channel) and not (person.operator or everywhere):
+            if isinstance(which, str | type) or not checked.keys().isdisjoint(("who", "besides")):
+                raise UserError("This cannot be set for a chat of your own.")
+            if checked.get("enabled"):  # not more than the community lets everybody have
+                back.add("enabled")
+        checked = {field: value for field, value in checked.items() if field not in back}
+        await self._store.change((platform, tenant, "" if everywhere else here), name, checked, back)
         log.info("settings changed", platform=channel.platform, skill=name, everywhere=everywhere)
 
     def _own(self, channel: Channel) -> tuple[str, type[Settings] | None]:

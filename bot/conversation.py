@@ -173,7 +173,7 @@ class Conversation:
         for name, skill in self._skills.items():
             chosen = await self._store.chosen(settings_key(message.channel), name)
             with contextlib.suppress(UserError):
-                permit(skill, chosen, message.author)
+                permit(skill, chosen, message.author, message.channel)
                 if button := skill.offers(settings_of(skill, chosen), text, models):
                     found.append(button)
         return found

@@ -6,7 +6,7 @@ Never in another channel. What the platform lets the bot read counts as well as 
 import asyncio
 import re
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import structlog
 
@@ -31,6 +31,7 @@ _NEW = 600  # vectors made for one search; the next one makes the others
 _MEANT = 4000  # characters of a line that its vector is made of
 _SNIPPET = 160
 _LEAST_ALIKE = 0.25
+_LATER = timedelta(seconds=60)  # for which an answer may have been shown before it was stored
 
 
 async def earlier(store: Store, adapter: Adapter, message: Message, limit: int, since: datetime | None) -> Earlier:
@@ -65,7 +66,14 @@ async def search(
         read = await adapter.earlier(message.channel, _READ, None, message.author) or ()
     except UserError:
         read = ()  # what was said to the bot can be searched all the same
-    others = [said for said in read if said.message_id not in known | repeated]
+    # The platform calls the bot's answers something else: those since the first that is stored are stored too.
+    first = next((each.line.at for each in stored if each.line.role == "assistant"), None)
+    others = [
+        said
+        for said in read
+        if said.message_id not in known | repeated
+        and not (said.role == "assistant" and first is not None and said.at is not None and said.at >= first - _LATER)
+    ]
     # What was kept with an answer, such as a transcript that was too long to be said, is found by its words.
     kept = [
         Said("assistant", each.text, message_id=f"re:{each.event}", at=each.at)

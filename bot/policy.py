@@ -1,5 +1,6 @@
 """May this person use this skill here? Pure: what moderators chose comes in, a `UserError` or nothing comes out."""
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -8,15 +9,17 @@ from pydantic import Field, ValidationError
 from bot.errors import UserError
 from bot.forms import PEOPLE, fill, form_of
 from bot.log import redact
-from bot.messages import Person
+from bot.messages import Channel, Person
 from bot.models import Role
 from bot.skill import Settings, Skill
+from bot.translations import translate
 
 __all__ = [
     "LIMITS",
     "Lowered",
     "Permitted",
     "allows",
+    "alone",
     "choice_of",
     "ids_in",
     "models_of",
@@ -27,6 +30,10 @@ __all__ = [
 ]
 
 S = TypeVar("S", bound=Settings)
+
+OFF = "“{skill}” is switched off in this channel. A moderator can switch it on."
+FOR_MODERATORS = "“{skill}” is for moderators only in this channel."
+FOR_SOME = "“{skill}” is for moderators, and for whom they have named, in this channel."
 
 LIMITS: Literal["@limits"] = "@limits"  # what is set for no single skill is kept under this name, which none can have
 
@@ -61,24 +68,27 @@ class Lowered(Settings):
     voice_model: str = Field("", max_length=200, description="Model that reads aloud here, of those that are allowed")
 
 
-def permit(skill: Skill[Any, Any], chosen: Mapping[str, Any], person: Person) -> None:
+def permit(skill: Skill[Any, Any], chosen: Mapping[str, Any], person: Person, channel: Channel) -> None:
     """Raise `UserError` when this person may not use the skill in this channel."""
-    if allows(chosen, person):
+    if allows(chosen, person, channel):
         return
     may = permitted(chosen)
-    if not may.enabled:
-        raise UserError(f"“{skill.name}” is switched off in this channel. A moderator can switch it on.")
-    if ids_in(may.besides):
-        raise UserError(f"“{skill.name}” is for moderators, and for whom they have named, in this channel.")
-    raise UserError(f"“{skill.name}” is for moderators only in this channel.")
+    why = OFF if not may.enabled else FOR_SOME if ids_in(may.besides) else FOR_MODERATORS
+    raise UserError(translate(why, person.locale).replace("{skill}", skill.name))
 
 
-def allows(chosen: Mapping[str, Any], person: Person) -> bool:
-    """Whether somebody may use a skill, by all that was chosen for it."""
-    may = permitted(chosen)
-    if not may.enabled or may.who == "everybody" or person.moderator or person.operator:
-        return may.enabled
-    return not ids_in(may.besides).isdisjoint((person.id, *person.roles))
+def allows(chosen: Mapping[str, Any], person: Person, channel: Channel) -> bool:
+    """Whether somebody may use a skill, by all that was chosen for it. In a chat of their own nobody is a moderator."""
+    if not chosen.get("enabled", True):
+        return False
+    if chosen.get("who") != "moderators" or person.operator or (person.moderator and not alone(channel)):
+        return True
+    return not ids_in(str(chosen.get("besides", ""))).isdisjoint((person.id, *person.roles))
+
+
+def alone(channel: Channel) -> bool:
+    """Whether this is a member's own chat with the bot, in which the community's settings hold."""
+    return channel.kind == "direct" and bool(channel.tenant)
 
 
 def ids_in(text: str) -> frozenset[str]:
@@ -147,9 +157,18 @@ def settings_of(skill: Skill[Any, Any], chosen: Mapping[str, Any]) -> Settings:
 
 def valid(kind: type[S], chosen: Mapping[str, Any]) -> S:
     """These settings, without what they do not know or cannot be."""
+    if not chosen:
+        usual: S = _usual(kind)
+        return usual
     known = {name: value for name, value in chosen.items() if name in kind.model_fields}
     try:
         return kind(**known)
     except ValidationError as error:
         wrong = {str(mistake["loc"][0]) for mistake in error.errors() if mistake["loc"]}
         return kind(**{name: value for name, value in known.items() if name not in wrong})
+
+
+@functools.lru_cache(1000)
+def _usual(kind: type[S]) -> S:
+    """Settings of which nothing was chosen: asked for many times a turn, and the same each time."""
+    return kind()

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import AsyncGenerator, Collection, Iterable, Mapping
 from types import TracebackType
 from typing import Any, Self
 
@@ -18,7 +18,7 @@ from bot.dispatch import Dispatch
 from bot.errors import UserError
 from bot.messages import Channel, Message, Person, Press
 from bot.models import Provider
-from bot.testing import models_of
+from bot.testing import ScriptedModel, models_of
 from storage import Store
 from tests.fakes.teams import FakeTeams
 from tests.topics import topics_of
@@ -97,6 +97,20 @@ class Notes:
     @property
     def last(self) -> Message:
         return self.heard_[-1]
+
+
+class Slow(ScriptedModel):
+    """A model that says two words of each answer, and the rest when it is told to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.go = asyncio.Event()
+
+    async def chat(self, *args: Any, **options: Any) -> AsyncGenerator[Any, None]:
+        yield "Foxes are"
+        await self.go.wait()
+        async for each in super().chat(*args, **options):
+            yield each
 
 
 class TeamsBot:

@@ -87,10 +87,43 @@ async def test_whoever_asks_for_an_answer_anew_has_the_rights_of_now(room: Room)
     assert room.adapter.answers_to(question)[-1].text == "“count” is for moderators only in this channel."
 
 
+async def test_in_a_chat_of_ones_own_nobody_gets_past_what_the_community_has_set(room: Room) -> None:
+    """There everybody decides for themselves, as the platform says, but not more than all the others may."""
+    community = replace(room.adapter.message("").channel, tenant="works")
+    own = replace(community, id="own", kind="direct")
+    me, operator = Person("me", "Me", moderator=True), Person("op", "Op", operator=True)
+    await room.dispatch.configure(community, MO, "count", {"who": "moderators"}, everywhere=True)
+    await room.dispatch.configure(community, MO, "draw", {"enabled": False}, everywhere=True)
+    for name, chosen in (
+        ("count", {"who": "everybody"}),
+        ("count", {"besides": "me"}),
+        (LIMITS, {"turns_per_day": 99}),
+    ):
+        with pytest.raises(UserError, match="cannot be set for a chat of your own"):
+            await room.dispatch.configure(own, me, name, chosen)
+    await room.dispatch.configure(own, me, "draw", {"enabled": False})
+    await room.dispatch.configure(own, me, "draw", {"enabled": True})
+
+    async def answer(text: str, person: Person) -> str:
+        message = replace(room.adapter.message(text), author=person, channel=own)
+        await room.hear(message)
+        return room.adapter.answers_to(message)[-1].text
+
+    assert await answer("count", me) == "“count” is for moderators only in this channel."
+    assert "switched off" in await answer("draw a fox", me)
+    assert await answer("count", operator) == "One."
+    await room.dispatch.configure(own, me, "chat", {"persona": "You are a pirate."})
+    names = {command.name: command for command in room.dispatch.settable(own)}
+    assert LIMITS not in names
+    assert "who" not in [field.name for field in names["count"].settings.fields]
+
+
 async def test_roles_and_people_may_use_what_is_for_moderators_where_they_are_named(room: Room) -> None:
     channel = room.adapter.message("").channel
     await room.dispatch.configure(channel, MO, "count", {"who": "moderators", "besides": "painters, eve"})
     people = {"ada": (), "eve": (), "bea": ("sailors", "painters"), "cai": ("painter",)}
+    german = Person("gerd", "Gerd", locale="de")
+    assert "„count“ ist in diesem Kanal für Moderatoren" in (await said(room, "count", german))[1]
     answers = {name: (await said(room, "count", Person(name, name, roles=roles)))[1] for name, roles in people.items()}
     refused = "“count” is for moderators, and for whom they have named, in this channel."
     assert answers == {"ada": refused, "eve": "One.", "bea": "One.", "cai": refused}
@@ -114,6 +147,16 @@ async def test_what_was_set_here_is_taken_back_to_what_goes_for_all(room: Room) 
     assert (await room.dispatch.origins(channel))["draw"]["enabled"] == "here", "the rest stays as it was set"
     await room.dispatch.configure(channel, MO, "draw", {}, everywhere=True, reset=("most",))
     assert (await most())[1] == "default"
+
+
+async def test_a_number_that_is_emptied_holds_no_more(room: Room) -> None:
+    channel = room.adapter.message("").channel
+    await room.dispatch.configure(channel, MO, LIMITS, {"turns_per_day": 30}, everywhere=True)
+    await room.dispatch.configure(channel, MO, LIMITS, {"turns_per_day": 20, "turns_per_minute": 2})
+    await room.dispatch.configure(channel, MO, LIMITS, {"turns_per_day": None})
+    values, origins = await room.dispatch.choices(channel), await room.dispatch.origins(channel)
+    assert (values[LIMITS]["turns_per_day"], origins[LIMITS]["turns_per_day"]) == (30, "community")
+    assert values[LIMITS]["turns_per_minute"] == 2
 
 
 async def test_models_are_chosen_from_a_list_where_there_are_several(config: Config, store: Store) -> None:

@@ -97,6 +97,35 @@ async def test_for_development_one_server_has_the_commands_at_once_and_later_no_
     assert discord.guild_commands[guild.id] == []
 
 
+async def test_what_starts_an_activity_of_the_same_application_stays(discord: FakeDiscord) -> None:
+    entry = {
+        "id": "77",
+        "application_id": discord.bot.id,
+        "version": "1",
+        "type": 4,
+        "handler": 2,
+        "nsfw": False,
+        "name": "launch",
+        "name_localizations": {"de": "starten"},
+        "description": "",
+        "options": [],
+        "integration_types": [0, 1],
+        "contexts": [0, 1, 2],
+        "default_member_permissions": None,
+    }
+    discord.commands = [entry, {"id": "78", "version": "1", "type": 1, "name": "old", "description": "Of before"}]
+    async with running(adapter_for(discord, Paint()), Listener()):
+        await discord.until(lambda: len(discord.commands) > 2)
+    assert [each["name"] for each in discord.commands] == ["draw", "parley", "launch"]
+    kept = discord.commands[-1]
+    assert {key: kept[key] for key in ("id", "type", "handler", "name_localizations")} == {
+        "id": "77",
+        "type": 4,
+        "handler": 2,
+        "name_localizations": {"de": "starten"},
+    }
+
+
 async def test_a_discord_that_does_not_take_the_commands_is_joined_all_the_same(discord: FakeDiscord) -> None:
     guild = discord.guild()
     room, ada, host, notebook = discord.channel(guild), discord.person("Ada"), Listener(), Notebook()

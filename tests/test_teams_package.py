@@ -156,7 +156,7 @@ def test_every_language_says_the_same_things() -> None:
 
     words = {each["languageTag"]: json.loads(files[each["file"]]) for each in languages}
 
-    assert set(words) == {"de", "es", "fr"}
+    assert set(words) == {"de", "es", "fr", "ja"}
     assert len({frozenset(each) for each in words.values()}) == 1
     assert "Bild beschreiben" in words["de"].values()
     titles = [each["title"] for each in manifest["bots"][0]["commandLists"][0]["commands"]]

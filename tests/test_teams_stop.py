@@ -1,7 +1,7 @@
 """Ending an answer in Teams where Teams has no button for it: a card that comes with time, and goes with the answer."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -11,25 +11,11 @@ from bot.messages import Button, Message, Reply
 from bot.testing import ScriptedModel
 from storage import Store
 from tests.fakes.teams import Conversation, FakeTeams, Person
-from tests.teams_bot import TeamsBot
+from tests.teams_bot import Slow, TeamsBot
 
 STOP = (Button("stop", "Stop"),)
 AGAIN = (Button("regenerate", "Regenerate"), Button("good", "👍"), Button("bad", "👎"))
 SENDS = "/conversations/"
-
-
-class Slow(ScriptedModel):
-    """A model that says two words, and the rest when it is told to."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.go = asyncio.Event()
-
-    async def chat(self, *args: Any, **options: Any) -> AsyncGenerator[Any, None]:
-        yield "Foxes are"
-        await self.go.wait()
-        async for each in super().chat(*args, **options):
-            yield each
 
 
 @pytest.fixture
@@ -334,3 +320,26 @@ async def test_an_answer_that_is_taken_back_takes_its_button_along(
     await bot.adapter.remove(heard.channel, message_id)
 
     assert teams.answers(group) == []
+
+
+@pytest.mark.usefixtures("soon")
+async def test_where_answers_are_posts_of_their_own_the_button_is_below_the_post(
+    teams: FakeTeams, store: Store, ada: Person
+) -> None:
+    general, _ = teams.team("Foxes", ada)
+    thread = teams.thread("", ada, channel=general)
+    teams.graph.owners[f"teams/{teams.group_of(general.id)}"] = {ada.aad}
+    async with TeamsBot(teams, store, model=Slow()) as bot:
+        assert bot.core is not None
+        await teams.invoke(thread, ada, "config/submit", {"data": {"teams.replies": "post"}})
+        await teams.say(thread, ada, "Tell me of foxes.")
+        await stop_shown(teams, general)
+        post, card = teams.answers(general)
+        below = teams.conversations[f"{general.id};messageid={post.id}"]
+
+        stopped = await teams.press(below, ada, card, "Stop")
+        await bot.core.idle()
+
+    assert stopped.json["value"] == "I have stopped."
+    assert [each.text for each in teams.answers(general)] == ["Foxes are\n\n_Stopped._"]
+    assert teams.answers(thread) == []

@@ -1,6 +1,7 @@
 """discord.py's client, set up to hear what is said to the bot and nothing else."""
 
 import asyncio
+import contextlib
 import functools
 import logging
 import sys
@@ -9,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
+from weakref import WeakSet
 
 import aiohttp
 import discord
@@ -75,7 +77,7 @@ class Client(discord.AutoShardedClient):
             chunk_guilds_at_startup=False,
             guild_ready_timeout=0,  # nothing waits until discord.py has heard of the last server
             max_ratelimit_timeout=60,
-            http_trace=traffic.trace(desk.pace.made),
+            http_trace=traffic.trace(desk.pace),
         )
         self._host = host
         self._attention = attention
@@ -87,9 +89,11 @@ class Client(discord.AutoShardedClient):
         self._tasks: set[asyncio.Task[None]] = set()
         self._silence = Silence(self, attention, traffic, self._hear, _note_failure)
         self._launches: dict[int, int] = {}
+        self._sockets: WeakSet[aiohttp.ClientWebSocketResponse] = WeakSet()
         self._edits: dict[int, datetime] = {}
         self._watch_events()
         self._heed_limits()
+        self._keep_sockets()
 
     def _watch_events(self) -> None:
         """Learn of events that discord.py keeps to itself or tells too late, and survive malformed ones.
@@ -141,6 +145,17 @@ class Client(discord.AutoShardedClient):
 
         self.http.get_bot_gateway = get_bot_gateway  # type: ignore[method-assign]
 
+    def _keep_sockets(self) -> None:
+        """Know each connection to the gateway: discord.py leaves open the one on which no session could be begun."""
+        connect = self.http.ws_connect
+
+        async def ws_connect(url: str, *, compress: int = 0) -> aiohttp.ClientWebSocketResponse:
+            socket = await connect(url, compress=compress)
+            self._sockets.add(socket)
+            return socket
+
+        self.http.ws_connect = ws_connect  # type: ignore[method-assign]
+
     async def before_identify_hook(self, shard_id: int | None, *, initial: bool = False) -> None:
         if not initial:
             await asyncio.sleep(IDENTIFY_PAUSE)
@@ -153,11 +168,16 @@ class Client(discord.AutoShardedClient):
             for task in waiting:
                 task.cancel()
             await asyncio.gather(*waiting, return_exceptions=True)
+        joined = {shard._parent.ws.socket for shard in self.shards.values()}  # noqa: SLF001 - they are closed in order
+        for socket in set(self._sockets) - joined:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(socket.close(), _LAST_CALLS)
         await super().close()
 
     async def setup_hook(self) -> None:
         # discord.py has no timeout of its own: a call that stalls would hold its channel for five minutes.
         self.http._HTTPClient__session._timeout = _TIMEOUT  # type: ignore[attr-defined] # noqa: SLF001
+        self._desk.pace.opened = self.http._global_over.is_set  # noqa: SLF001 - where it waits while all is refused
         task = asyncio.create_task(self._bring_commands(), name="commands")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)

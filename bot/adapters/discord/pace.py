@@ -25,7 +25,8 @@ FOR_RENEWAL = 20  # with more than this, the typing sign is not shown again
 IN_CHANNEL = 5  # edits that one channel takes in five seconds; one of them is kept for the end of an answer
 STRETCHED_AFTER = 10  # steps of one answer after which they come half as often
 SIGN_SECONDS = 10.0  # for which a typing sign is seen
-_SECOND = 1.05  # a little more than a second, for calls that travel at different speeds
+_SECOND = 1.1  # a little more than a second, for calls that travel at different speeds
+_LOOK = 0.05  # seconds between two looks whether Discord takes calls again
 _APART = 0.008  # seconds between two places in a crowd, so that it does not set out at once
 _AT_ONCE = 10  # places that are given without that
 _WINDOW = 5.1  # a little more than five seconds
@@ -48,10 +49,14 @@ _FREE = {Precedence.GROWTH: FOR_GROWTH, Precedence.RENEWAL: FOR_RENEWAL}
 
 
 class Pace:
-    """Places for calls, `MOST` in any second. Waiting for one can be cancelled. `clock` gives seconds."""
+    """Places for calls, `MOST` in any second. Waiting for one can be cancelled. `clock` gives seconds.
+
+    `opened` tells whether Discord takes calls at all: nobody is to crowd before a closed door.
+    """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
+        self.opened: Callable[[], bool] = lambda: True
         self._made: deque[float] = deque()  # when calls were made
         self._given: deque[float] = deque()  # when places were given whose calls are still to be made
         self._next = float("-inf")  # before which no place is given
@@ -144,7 +149,7 @@ class Pace:
             self._made.popleft()
         while self._given and self._given[0] <= now - _FORGOTTEN:
             self._given.popleft()
-        wait = self._next - now
+        wait = max(self._next - now, 0.0 if self.opened() else _LOOK)
         over = len(self._made) + len(self._given) - most
         if over >= 0:
             wait = max(wait, self._made[over] + _SECOND - now if over < len(self._made) else _SECOND)

@@ -223,7 +223,7 @@ class Panel:
         """What this person can do here."""
         channel, person = await self._who(interaction)
         choices = await self._host.choices(channel)
-        theirs = [each for each in self._commands if allows(choices.get(each.name, {}), person)]
+        theirs = [each for each in self._commands if allows(choices.get(each.name, {}), person, channel)]
         lines = [f"- **/{each.name}** – {translate(each.help, locale)}" for each in theirs]
         return "\n".join([translate(texts.HELP, locale), "", *lines])[:2000]
 

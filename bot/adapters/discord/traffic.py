@@ -11,6 +11,7 @@ import discord
 import structlog
 
 from bot.adapter import Gone
+from bot.adapters.discord.pace import Pace
 from bot.messages import Channel
 
 __all__ = ["Traffic"]
@@ -100,15 +101,12 @@ class Traffic:
         if len(self._invalid) == MOST_INVALID:
             log.error("discord refuses so much that nothing is called for a while", refused=MOST_INVALID)
 
-    def trace(self, made: Callable[[], None]) -> aiohttp.TraceConfig:
-        """What discord.py takes to count each answer, also those it deals with by itself.
-
-        `made` is called whenever a call sets out that Discord counts as the bot's own.
-        """
+    def trace(self, pace: Pace) -> aiohttp.TraceConfig:
+        """What discord.py takes to count each call and each answer, also those it deals with by itself."""
 
         async def sent(_session: object, _context: object, params: aiohttp.TraceRequestHeadersSentParams) -> None:
             if not _APART.search(params.url.path):
-                made()
+                pace.made()
 
         async def ended(_session: object, _context: object, params: aiohttp.TraceRequestEndParams) -> None:
             self.count(params.response.status, params.response.headers.get("X-RateLimit-Scope", ""))

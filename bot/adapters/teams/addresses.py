@@ -110,12 +110,12 @@ class Addresses:
     async def reaches(self, channel: Channel, address: Address) -> bool:
         """Whether the bot is in this conversation; of a channel, whether it is known to be in its team."""
         known = await self.find(channel)
-        if known is not None:
+        if known is not None and (known.gone or not address.team):
             return not known.gone
         if not address.team:
             return False
         team = await self._store.noted("teams", _team(channel.tenant, address.team))
-        return bool(team and team.get("in"))
+        return bool(team.get("in")) if team else known is not None
 
     async def belongs(self, tenant: str, team: str, *, there: bool) -> None:
         """The bot is in this team, or no longer."""

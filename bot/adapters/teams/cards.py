@@ -1,20 +1,38 @@
 """Adaptive Cards: buttons below an answer, and forms that a person fills in. Plain JSON, without botbuilder."""
 
+import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from bot.forms import Form, FormField
+from bot.markup import length
 from bot.messages import Button
+from bot.policy import ids_in
 from bot.translations import translate
 
-__all__ = ["CARD", "card_of", "dialog", "fields_of", "pressed_in", "row", "stop", "table", "values_of", "words"]
+__all__ = [
+    "CARD",
+    "MINE",
+    "Json",
+    "card_of",
+    "dialog",
+    "field_of",
+    "fields_of",
+    "pressed_in",
+    "row",
+    "stop",
+    "table",
+    "values_of",
+    "weight",
+    "words",
+]
 
 Json = dict[str, Any]
 
 CARD = "application/vnd.microsoft.card.adaptive"
 _VERSION = "1.5"
-_MINE = "parley"  # the key under which a button says what it means
+MINE = "parley"  # the key under which a button says what it means
 _APART = ("good", "bad", "stop")  # Teams has thumbs of its own, and what stops an answer has a card of its own
 _MOST_BUTTONS = 6
 _LONGEST_LABEL = 40
@@ -54,7 +72,7 @@ def stop(answer: str, locale: str) -> Json:
 
 
 def _action(button: Button, answer: str, locale: str) -> Json:
-    data = {_MINE: {"action": button.action, "answer": answer}}
+    data = {MINE: {"action": button.action, "answer": answer}}
     title = translate(button.label, locale)[:_LONGEST_LABEL]
     return {
         "type": "Action.Execute",
@@ -67,7 +85,7 @@ def _action(button: Button, answer: str, locale: str) -> Json:
 
 def pressed_in(data: Any) -> tuple[str, str] | None:
     """The (action, answer) of one of our own buttons, or None for anything else."""
-    mine = data.get(_MINE) if isinstance(data, dict) else None
+    mine = data.get(MINE) if isinstance(data, dict) else None
     if not isinstance(mine, dict):
         return None
     action, answer = mine.get("action"), mine.get("answer")
@@ -86,30 +104,61 @@ def dialog(title: str, body: Sequence[Json], submit: str = "", data: Json | None
     return {"title": title[:64], "height": "medium", "width": "medium", "card": {"contentType": CARD, "content": card}}
 
 
-def fields_of(form: Form, locale: str, *, filled: Mapping[str, Any] | None = None, prefix: str = "") -> list[Json]:
-    """The inputs of a form. `filled` goes before what a field is by default."""
-    return [_input(field, locale, prefix, (filled or {}).get(field.name, field.default)) for field in form.fields]
+def fields_of(form: Form, locale: str) -> list[Json]:
+    """The inputs of a form, filled with what each field is by default."""
+    return [field_of(field, locale, value=field.default) for field in form.fields]
 
 
-def _input(field: FormField, locale: str, prefix: str, value: Any) -> Json:
-    given: Json = {"id": f"{prefix}{field.name}", "label": translate(field.description, locale)[:200]}
+def field_of(field: FormField, locale: str, *, value: Any, prefix: str = "") -> Json:
+    """The input of one field, filled with a value."""
+    label = translate(field.description, locale)[:200]
+    given: Json = {"id": f"{prefix}{field.name}", "label": label}
     if field.required:
         given |= {"isRequired": True, "errorMessage": translate("This is needed.", locale)}
     match field.kind:
         case "bool":
-            shown = {"type": "Input.Toggle", "title": translate("Yes", locale), "valueOn": "true", "valueOff": "false"}
-            return given | shown | {"value": "true" if value else "false"}
+            switch = {"type": "Input.Toggle", "title": label, "valueOn": "true", "valueOff": "false", "wrap": True}
+            return {"id": given["id"]} | switch | {"value": "true" if value else "false"}
         case "choice":
-            choices = [{"title": translate(str(choice), locale), "value": str(choice)} for choice in field.choices]
+            choices = [
+                {"title": translate(str(choice), locale) or "–", "value": str(choice)} for choice in field.choices
+            ]
             return given | {"type": "Input.ChoiceSet", "choices": choices} | _value(value)
+        case "people":
+            # Teams finds people for this as one types, and gives their Entra ids. A client that cannot find any shows
+            # those that are chosen, and does not lose them.
+            ids = sorted(ids_in(str(value or "")))
+            picked = [{"title": each, "value": each} for each in ids]
+            found = {"choices.data": {"type": "Data.Query", "dataset": "graph.microsoft.com/users"}}
+            picker = {"type": "Input.ChoiceSet", "isMultiSelect": True, "style": "filtered", "choices": picked}
+            return given | picker | found | _value(",".join(ids))
         case "int" | "float":
             bounds = {"min": field.least, "max": field.most, "value": value}
-            return given | {"type": "Input.Number"} | {name: each for name, each in bounds.items() if each is not None}
+            number = {"type": "Input.Number"} | {name: each for name, each in bounds.items() if each is not None}
+            return given | number | {"errorMessage": _bounds(field, locale)}
         case _:
             text: Json = {"type": "Input.Text", "isMultiline": field.most is None or field.most > _MULTILINE}
             if field.most is not None:
                 text["maxLength"] = int(field.most)
             return given | text | _value(value)
+
+
+def _bounds(field: FormField, locale: str) -> str:
+    """What a number may be: clients say it at once, before anything is sent."""
+    low, high = (f"{each:g}" if each is not None else "" for each in (field.least, field.most))
+    sentence = "This has to be a number."
+    if low and high:
+        sentence = "This has to be a number from {low} to {high}."
+    elif low:
+        sentence = "This has to be a number, {low} or more."
+    elif high:
+        sentence = "This has to be a number, {high} or less."
+    return translate(sentence, locale).replace("{low}", low).replace("{high}", high)
+
+
+def weight(what: Any) -> int:
+    """How many bytes a part of a card has, as Teams counts them: as UTF-16."""
+    return 2 * length(json.dumps(what, ensure_ascii=False))
 
 
 def _value(value: Any) -> Json:
@@ -129,6 +178,8 @@ def values_of(form: Form, data: Mapping[str, Any], *, prefix: str = "") -> Json:
             given = str(given).lower() == "true"
         elif field.kind in ("int", "float"):
             given = _read(given)
+        elif field.kind == "people":
+            given = " ".join(sorted(ids_in(str(given))))
         found[field.name] = given
     return found
 

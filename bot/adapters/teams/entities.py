@@ -3,11 +3,13 @@
 import re
 from typing import Any
 
+from bot.adapters.teams.cards import weight
 from bot.adapters.teams.cloud import FreeEntity
 
 __all__ = ["citations", "label", "stream"]
 
 _MOST, _LONGEST_NAME, _LONGEST_ABSTRACT = 20, 80, 160  # beyond these Teams refuses the message
+_ROOM = 8_000  # bytes for all of them: a message has only so many
 _SOURCE = re.compile(
     r"^[ \t]*(?:[-*+][ \t]+)?\[?(?P<number>\d{1,2})[\].:)]{1,2}[ \t]+"
     r"(?P<title>[^\n]{0,300}?)[ \t]*[(<]?(?P<address>https?://[^\s()<>]{1,2000})[)>]?[ \t]*$",
@@ -38,12 +40,13 @@ def label(text: str = "", sensitivity: str = "") -> FreeEntity:
 def citations(text: str) -> list[dict[str, Any]]:
     """The numbered sources of an answer, a line each, such as `[1] Title (https://…)`, that its text refers to."""
     found: dict[int, dict[str, Any]] = {}
+    room = _ROOM
     for source in _SOURCE.finditer(text) if "http" in text else ():
         number = int(source["number"])
         if number in found or f"[{number}]" not in text[: source.start()] or len(found) == _MOST:
             continue
         title = source["title"].strip(" -–:,") or source["address"]
-        found[number] = {
+        claim = {
             "@type": "Claim",
             "position": number,
             "appearance": {
@@ -53,6 +56,10 @@ def citations(text: str) -> list[dict[str, Any]]:
                 "abstract": title[:_LONGEST_ABSTRACT],
             },
         }
+        room -= weight(claim)
+        if room < 0:
+            break
+        found[number] = claim
     return list(found.values())
 
 

@@ -1,8 +1,10 @@
 """From what Teams sends to what was said: botbuilder's activities in, the bot's values out."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from html import unescape
 from typing import Any
 
 from botbuilder.schema import Activity, ChannelAccount
@@ -18,6 +20,7 @@ __all__ = [
     "is_addressed",
     "is_from_bot",
     "message_of",
+    "named_channel",
     "payload_of",
     "person_of",
     "team_of",
@@ -27,8 +30,10 @@ __all__ = [
     "when",
 ]
 
-_MOST_ENTITIES = 100
+_LONGEST_PREVIEW = 2000
 _LONGEST_BODY = 64 * 1024
+_MOST_ENTITIES = 100
+_GENERAL = "General"  # the first channel of a team: it has the team's id, and Teams gives no name for it
 _AHEAD = timedelta(minutes=10)  # how far ahead another clock may be
 _IN_TEAMS = ("@thread.tacv2", "@thread.skype")
 
@@ -51,6 +56,8 @@ def channel_of(activity: Activity) -> Channel:
     named = _dict(_dict(activity.channel_data).get("channel")).get("name") or conversation.name
     name = named if isinstance(named, str) else ""
     tenant = tenant_of(activity)
+    if not name and parent == _team_id(activity) and parent:
+        name = _GENERAL
     said = conversation.conversation_type
     if said == "channel" or (not said and parent.endswith(_IN_TEAMS)):
         if thread:
@@ -60,6 +67,18 @@ def channel_of(activity: Activity) -> Channel:
     if said == "groupChat" or conversation.is_group or parent.startswith("19:"):
         return Channel("teams", conversation.id, tenant, "group", name)
     return Channel("teams", conversation.id, tenant, "direct", name)
+
+
+def named_channel(activity: Activity) -> str:
+    """The id of the channel that an event tells of, or an empty string."""
+    named = _dict(_dict(activity.channel_data).get("channel")).get("id")
+    return named if isinstance(named, str) else ""
+
+
+def _team_id(activity: Activity) -> str:
+    data = _dict(activity.channel_data)
+    named = _dict(data.get("team")).get("id") or data.get("teamsTeamId")
+    return named if isinstance(named, str) else ""
 
 
 def team_of(activity: Activity) -> str:
@@ -78,14 +97,14 @@ def when(activity: Activity) -> datetime:
 
 def message_of(activity: Activity, hosts: Hosts, *, moderator: bool | None = None) -> Message:
     """What a person said. The bot's mention is left out of the text."""
-    channel = channel_of(activity)
+    channel, text = channel_of(activity), text_of(activity)
     return Message(
         id=activity.id,
         channel=channel,
         author=person_of(activity, moderator=moderator),
-        text=text_of(activity),
+        text=text,
         sent_at=when(activity),
-        attachments=tuple(attachments_of(activity.attachments or (), hosts, _inside(activity))),
+        attachments=tuple(attachments_of(activity.attachments or (), hosts, _inside(activity), silent=not text)),
         quote=_quote(activity),
     )
 
@@ -118,7 +137,7 @@ def text_of(activity: Activity) -> str:
         if not isinstance(written, str) or not written:
             continue  # nothing in the text stands for this mention
         if _mentions_bot(activity, mention):
-            text = _cut(text, written)
+            text = _cut(text, next((each for each in (written, unescape(written)) if each in text), written))
         else:
             name = _dict(mention.get("mentioned")).get("name")
             name = name if isinstance(name, str) and name else plain(written).lstrip("@")
@@ -126,9 +145,28 @@ def text_of(activity: Activity) -> str:
     for quote in _entities(activity, "quotedReply"):
         place = f'<quoted messageId="{_dict(quote.get("quotedReply")).get("messageId")}"/>'
         text = text.replace(place, "", 1)
+    text = _without_quoted(activity, text)
     if activity.text_format == "xml":
         text = plain(text)
     return text.replace("\r\n", "\n").replace("\r", "\n").replace("\xa0", " ").strip()
+
+
+def _without_quoted(activity: Activity, text: str) -> str:
+    """The words of a reply without those it replies to, which some clients put before them."""
+    for attached in activity.attachments or ():
+        if attached is None or attached.content_type != "text/html" or not isinstance(attached.content, str):
+            continue
+        block = quoted(attached.content) if "<blockquote" in attached.content else None
+        if block is None or len(block.text) > _LONGEST_PREVIEW:
+            continue
+        if plain(str(activity.text or "")).split() == plain(attached.content).split():
+            continue
+        for said in ([*block.author.split(), *block.text.split()], block.text.split()):
+            said = [*said[:-1], said[-1].rstrip(".…")] if said else said
+            head = re.match(r"\s*" + r"\s+".join(map(re.escape, said)) + r"[.…]*\s+", text) if said else None
+            if head and len(head[0]) < len(text):
+                return text[head.end() :]
+    return text
 
 
 def _cut(text: str, piece: str) -> str:

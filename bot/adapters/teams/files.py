@@ -7,6 +7,7 @@ import asyncio
 import base64
 import hashlib
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
 
@@ -22,6 +23,7 @@ from bot.adapters.teams.sending import PATIENCE, PATIENCE_RUNNING, Sending, card
 from bot.markup import clean
 from bot.media import MediaError, fit_picture
 from bot.messages import Attachment, Channel, Reply
+from bot.translations import translate
 
 if TYPE_CHECKING:
     from bot.adapters.teams.cards import Json
@@ -34,6 +36,10 @@ log = structlog.get_logger(__name__)
 _SIDE, _LARGEST_PICTURE = 1024, 1_000_000  # the largest picture that Teams shows within a message
 _LONGEST_TEXT = 12_000  # bytes of a text file that is shown as text where a file cannot be given
 _UNWANTED = (400, 413, 415)
+_ELSEWHERE = (
+    "I made “{name}” ({size}), but Teams takes files from me only in a personal chat: ask me there, and I will hand it "
+    "over."
+)
 _BUTTONS = "buttons"
 _STOP = "stop"  # the same card while the answer is being written
 
@@ -56,27 +62,33 @@ class Files:
         reply: Reply,
         card: "Json | None",
         *,
+        more: Sequence[Activity] = (),
         simple: "Json | None" = None,
         fresh: bool = False,
         locale: str = "",
     ) -> None:
         """Show what a reply has and was not shown before, and take away what is no longer in it.
 
-        `simple` is shown where Teams does not take the `card`. Nothing can have been shown yet with a message that is
-        `fresh`.
+        `more` goes before its files. `simple` is shown where Teams does not take the `card`. Nothing can have been
+        shown yet with a message that is `fresh`.
         """
         below, lock = self._below(channel, address, message_id)
         async with lock:
             if not fresh:
                 await below.look()
-            wanted = _marked(reply.attachments)
+            wanted: dict[str, Callable[[], Awaitable[str]]] = {
+                mark: partial(self._sending.send, address, activity, patience=PATIENCE)
+                for mark, activity in _marked_texts(more).items()
+            }
+            for mark, attachment in _marked(reply.attachments).items():
+                wanted[mark] = partial(self._file, channel, address, attachment, locale)
             if not reply.running:
                 for mark in [mark for mark in below.shown if mark not in wanted and mark not in (_BUTTONS, _STOP)]:
                     await self._consents.withdraw(channel, below.shown[mark])
                     await below.drop(mark)
             for mark in [mark for mark in wanted if mark not in below.shown]:
                 try:
-                    await below.add(mark, self._file, channel, address, wanted[mark], locale)
+                    await below.add(mark, wanted[mark])
                 except Unsent as error:
                     raise await self._sending.failure(error, channel, new=True) from None
             if not reply.running:
@@ -156,10 +168,7 @@ class Files:
             )
         log.info("file not shown in teams", media_type=attachment.media_type, size=len(attachment.data))
         size = f"{max(len(attachment.data), 1) / 1000:,.0f} kB"
-        sentence = (
-            f"I made “{attachment.name}” ({size}), but Teams takes files from me only in a personal chat: "
-            "ask me there, and I will hand it over."
-        )
+        sentence = translate(_ELSEWHERE, locale).format(name=attachment.name, size=size)
         return await self._sending.send(address, written(sentence), patience=PATIENCE)
 
 
@@ -182,11 +191,11 @@ class _Below:
         noted: dict[str, Any] = await self._store.noted("teams", self._name) or {}
         self.shown = dict(noted.get("shown", {}))
 
-    async def add(self, mark: str, send: Callable[..., Awaitable[str]], *args: Any, **options: Any) -> None:
+    async def add(self, mark: str, send: Callable[[], Awaitable[str]]) -> None:
         """Send something under a mark. Noted first: whatever happens from here on, it is not shown twice."""
         await self.keep({mark: ""})
         try:
-            self.shown[mark] = await send(*args, **options)
+            self.shown[mark] = await send()
         except Unsent as error:
             if not error.doubtful:
                 await self.keep()
@@ -210,11 +219,11 @@ class _Below:
                 if error.status != 404:  # else somebody has deleted it
                     raise
                 before = ""
-        # Noted afterwards only: buttons that a crash shows twice do no harm.
+        # Noted afterwards only, with the next write: buttons that a crash shows twice do no harm.
         before = before or await self._sending.send(address, carded(card), patience=PATIENCE_RUNNING)
         if self.shown.pop(_STOP, None) is not None or self.shown.get(_BUTTONS) != before:
             self.shown[_BUTTONS] = before
-            await self.keep()
+            await self.keep(soon=True)
 
     async def stop(self, address: Address, card: "Json") -> None:
         """Have the card that stops the answer in the place of buttons. Raises `Unsent`."""
@@ -236,15 +245,15 @@ class _Below:
             await self._store.unnote("teams", below_name(self._channel, shown_id))
         await self.keep()
 
-    async def keep(self, more: "dict[str, str] | None" = None) -> None:
-        """Remember what is shown, and `more`."""
+    async def keep(self, more: "dict[str, str] | None" = None, *, soon: bool = False) -> None:
+        """Remember what is shown, and `more`; `soon`, where a crash may lose it."""
         shown = self.shown | (more or {})
         if not shown:
             await self._store.unnote("teams", self._name)
             return
-        await self._note(self._name, {"shown": shown})
+        await self._note(self._name, {"shown": shown}, soon=soon)
 
-    async def _note(self, name: str, value: "Json") -> None:
+    async def _note(self, name: str, value: "Json", *, soon: bool = False) -> None:
         await self._store.note(
             "teams",
             name,
@@ -253,6 +262,7 @@ class _Below:
             tenant=self._channel.tenant,
             channel=self._channel.id,
             message=self._message_id,
+            soon=soon,
         )
 
 
@@ -274,6 +284,14 @@ def _marked(attachments: Sequence[Attachment]) -> dict[str, Attachment]:
         number = sum(mark.startswith(digest) for mark in marked)
         marked[f"{digest} {number}"] = attachment
     return marked
+
+
+def _marked_texts(texts: Sequence[Activity]) -> dict[str, Activity]:
+    """Each message of text under a mark by which it is known again."""
+    return {
+        f"text {number} {hashlib.sha256(activity.text.encode('utf-8', 'replace')).hexdigest()[:32]}": activity
+        for number, activity in enumerate(texts)
+    }
 
 
 def _with_picture(attachment: Attachment, media_type: str, content: bytes, address: Address) -> Activity:

@@ -1,6 +1,7 @@
 """What to do with an activity that was let in. It returns at once: the work is done elsewhere."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import structlog
 from botbuilder.core import TurnContext
@@ -16,6 +17,7 @@ from bot.adapters.teams.events import (
     is_addressed,
     is_from_bot,
     message_of,
+    named_channel,
     person_of,
     tenant_of,
 )
@@ -80,10 +82,7 @@ class Hearing:
         elif activity.type == ActivityTypes.message:
             return await self._message(self.host, activity)
         elif activity.type == ActivityTypes.message_update:
-            if not is_from_bot(activity) and _event(activity) != "undeleteMessage":
-                message, addressed = self._heard(activity), is_addressed(activity)
-                message = await self._whole(message, activity) if addressed else message
-                await self.host.edited(message, addressed=addressed)
+            await self._changed(self.host, activity)
         elif activity.type == ActivityTypes.message_delete:
             await self.host.deleted(channel_of(activity), (activity.id,))
         elif activity.type in (ActivityTypes.conversation_update, ActivityTypes.installation_update):
@@ -106,7 +105,7 @@ class Hearing:
         if self.taken is not None and message.channel.kind in ("channel", "thread"):
             self.taken(message.channel)
         new = await host.heard(await self._whole(message, activity))
-        log.info(
+        log.debug(  # the core has told of it already
             "teams message",
             id=message.id,
             kind=message.channel.kind,
@@ -115,6 +114,17 @@ class Hearing:
             new=new,
         )
         return _TAKEN if new else _NOTHING_TO_DO
+
+    async def _changed(self, host: Host, activity: Activity) -> None:
+        """A message was edited; one that was deleted and is put back stays forgotten."""
+        if is_from_bot(activity) or _event(activity) == "undeleteMessage":
+            return
+        message, addressed = self._heard(activity), is_addressed(activity)
+        if addressed:  # it may be a question only now, from a place where nothing was heard before
+            self._offered.asked(message.channel, message.id, message.author.locale)
+            await self._note(message.channel, activity)
+            message = await self._whole(message, activity)
+        await host.edited(message, addressed=addressed)
 
     def _heard(self, activity: Activity) -> Message:
         return message_of(activity, self._hosts, moderator=self._people.at_once(activity))
@@ -157,11 +167,21 @@ class Hearing:
         return True
 
     async def _membership(self, activity: Activity) -> None:
-        """The bot was added to a conversation, or removed from it. Two events tell of it, in any order."""
-        channel, address = channel_of(activity), _address(activity)
+        """The bot was added to a conversation, or removed from it. Two events tell of it, in any order.
+
+        In a team it is welcomed, and says hello, where everybody is: in the channel that has the team's own id.
+        """
+        channel, address, event = channel_of(activity), _address(activity), _event(activity)
+        if event in ("channelDeleted", "teamDeleted", "teamHardDeleted"):
+            await self._closed(activity, whole=event != "channelDeleted")
+            return
+        if address.team and channel.kind in ("channel", "thread"):
+            channel = replace(channel, id=address.team, kind="channel", parent="")
+            address = replace(address, conversation=address.team, sort="")
         if activity.action in ("add", "add-upgrade") or concerns_bot(activity.members_added, activity):
             if address.team:
                 await self._addresses.belongs(address.tenant, address.team, there=True)
+            self._people.added()
             new = await self._addresses.welcome(channel, address)
             if (self.greets.due(channel.key) if self.greets else new) and activity.action != "add-upgrade":
                 locale = person_of(activity).locale
@@ -173,6 +193,15 @@ class Hearing:
             if address.team:
                 await self._addresses.belongs(address.tenant, address.team, there=False)
             await self._addresses.close(channel)
+
+    async def _closed(self, activity: Activity, *, whole: bool) -> None:
+        """A channel is gone, or the `whole` team."""
+        channel, address = channel_of(activity), _address(activity)
+        if whole and address.team:
+            await self._addresses.belongs(address.tenant, address.team, there=False)
+        gone = address.team if whole else named_channel(activity)
+        if gone:
+            await self._addresses.close(replace(channel, id=gone, kind="channel", parent=""))
 
 
 _SUGGESTIONS = ("What can you do?", "Draw a fox in the snow", "Help me to write a friendly e-mail")

@@ -2,7 +2,7 @@
 
 __all__ = ["LANGUAGES", "said"]
 
-LANGUAGES = ("de", "es", "fr")
+LANGUAGES = ("de", "es", "fr", "ja")
 
 _WORDS = {
     "full name": {
@@ -10,12 +10,14 @@ _WORDS = {
         "de": "unterhält sich, sieht Bilder an, zeichnet und hört zu",
         "es": "conversa, mira imágenes, dibuja y escucha",
         "fr": "discute, regarde des images, dessine et écoute",
+        "ja": "会話し、画像を見て、絵を描き、音声を聞きます",
     },
     "short": {
         "en": "Ask anything, show pictures, have them drawn, have recordings written down.",
         "de": "Fragen stellen, Bilder zeigen und zeichnen lassen, Aufnahmen mitschreiben.",
         "es": "Pregunta, muestra imágenes, pide dibujos y transcribe grabaciones.",
         "fr": "Posez des questions, montrez des images, faites dessiner et transcrire.",
+        "ja": "質問、画像の説明、お絵描き、録音の文字起こしができます。",
     },
     "full": {
         "en": (
@@ -45,6 +47,13 @@ _WORDS = {
             "d'un message montre ce qu'il peut en faire. Les réponses sont écrites par un modèle d'IA et marquées "
             "comme telles ; les pouces disent à son exploitant si elles étaient bonnes. Les propriétaires d'une équipe "
             "ou d'une conversation décident dans ses paramètres de ce qu'il peut y faire. « help » montre tout."
+        ),
+        "ja": (
+            "個人チャットで話しかけるか、グループ チャットやチャネルでメンションしてください。"
+            "質問に答え、画像を説明し、絵を描き、音声ファイルの内容を書き起こします。メッセージのメニューには、そのメッセージに対してできることが表示されます。"
+            "回答は AI モデルが書いたもので、そのように表示されます。"
+            "回答の下の親指ボタンで、良し悪しをボットの運用者に伝えられます。"
+            "チームやチャットの所有者は、ボットの設定でそこでの動作を決められます。「help」と書くと、できることをすべて表示します。"
         ),
     },
 }

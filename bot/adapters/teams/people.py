@@ -34,6 +34,11 @@ class People:
         place = self._place(activity)
         return bool(self._graph and place and self._graph.known(tenant_of(activity), place, _aad(activity)))
 
+    def added(self) -> None:
+        """The bot was added somewhere: what it may know may be more than before."""
+        if self._graph is not None:
+            self._graph.ask_again()
+
     def named(self, activity: Activity) -> bool:
         """Whether the operator named who did this."""
         return _aad(activity).lower() in self._moderators

@@ -1,29 +1,44 @@
-"""What a channel's owners set for it: a dialog made from the `Settings` of every skill, in Teams' own place for it."""
+"""What a channel's owners set for it: a dialog made from everything that is settable, in Teams' own place for it.
 
+Each page stands for itself: what is on it is set when it is saved, or left for another one that says so. Nothing has to
+be remembered between them.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 from botbuilder.schema import Activity
 
 from bot.adapter import Host
 from bot.adapters.teams.addresses import Address, Addresses
-from bot.adapters.teams.cards import dialog, fields_of, values_of, words
+from bot.adapters.teams.cards import MINE, Json, values_of
 from bot.adapters.teams.events import channel_of
+from bot.adapters.teams.pages import EVERYWHERE, NEW_POST, STYLE, View, overview, page_of, parts_of
 from bot.adapters.teams.people import People
-from bot.commands import titled
+from bot.commands import Command
 from bot.errors import UserError
-from bot.messages import Channel
+from bot.messages import Channel, Person
 from bot.translations import translate
 
-__all__ = ["NEW_POST", "SettingsDialog"]
+__all__ = ["SettingsDialog"]
 
-Json = dict[str, Any]
-
-NEW_POST = "post"
-_STYLE = "teams.replies"
-_EVERYWHERE = "teams.everywhere"
 _NOT_YOURS = "Only an owner of this team or chat can change this, or somebody whom the operator of this bot has named."
-_EVERYWHERE_TEXT = "In the whole organisation, where a channel has no choice of its own"
 _SAVED = "Saved. It holds from the next message on."
+_USUAL = "Done. What is usual holds again from the next message on."
+_MOST = 200  # characters of what a button says of itself
+
+
+@dataclass(frozen=True, slots=True)
+class _Wish:
+    """Which button was pressed on which page."""
+
+    do: str
+    skill: str = ""
+    part: int = 0
+    page: int = 0
+    everywhere: bool = False
 
 
 class SettingsDialog:
@@ -38,98 +53,139 @@ class SettingsDialog:
         person = await self._people.surely(activity)
         if not person.moderator:
             return _said(_NOT_YOURS, person.locale)
-        form = await self._form(host, channel_of(activity), person.locale, everywhere=self._people.named(activity))
-        return _asked(form)
+        channel = channel_of(activity)
+        view = await self._view(host, activity, channel, person, everywhere=False)
+        return _asked(overview(view, host.settable(channel)))
 
     async def submitted(self, host: Host, activity: Activity, value: Json, address: Address) -> Json:
-        """Somebody filled them in; whether they may is asked again."""
+        """Something was filled in, or another page is wanted; whether they may is asked again."""
         given = value.get("data") if isinstance(value.get("data"), dict) else value
         assert isinstance(given, dict)
         channel, person = channel_of(activity), await self._people.surely(activity)
         if not person.moderator:
             return _said(_NOT_YOURS, person.locale)
-        everywhere = given.get(_EVERYWHERE) == "true" and self._people.named(activity)
-        before = await host.choices(channel)
-        wrong = []
-        for command in host.settable(channel):
-            prefix = f"{command.name}."
-            chosen = values_of(command.settings, given, prefix=prefix)
-            if f"{prefix}enabled" in given:
-                chosen["enabled"] = given[f"{prefix}enabled"] == "true"
-            now = before.get(command.name, {})
-            emptied = {
-                field.name: ""
-                for field in command.settings.fields
-                if field.kind == "str" and given.get(f"{prefix}{field.name}") == "" and now.get(field.name)
-            }
-            changed = {name: each for name, each in (chosen | emptied).items() if everywhere or now.get(name) != each}
-            if changed:
-                try:
-                    await host.configure(channel, person, command.name, changed, everywhere=everywhere)
-                except UserError as error:
-                    wrong.append(f"**{command.name}**: {error}")
-        if given.get(_STYLE) in ("thread", NEW_POST):
-            await self._addresses.choose(channel, str(given[_STYLE]))
-        if wrong:
-            form = await self._form(
-                host, channel, person.locale, everywhere=self._people.named(activity), filled=given, wrong=wrong
-            )
-            return _asked(form)
-        return _said(_SAVED, person.locale)
+        wish = _wish(given.get(MINE))
+        if wish.everywhere and not self._people.named(activity):
+            return _said(_NOT_YOURS, person.locale)
+        commands = host.settable(channel)
+        command = next((each for each in commands if each.name == wish.skill), None)
+        said = ""
+        if wish.do in ("save", "next", "open"):
+            changed, failed = await self._save(host, channel, person, given, everywhere=wish.everywhere)
+            if failed is not None:
+                view = await self._view(host, activity, channel, person, everywhere=wish.everywhere)
+                return _asked(_again(view, failed, given, wish))
+            if wish.do == "save" and command is None:
+                return _said(_SAVED, person.locale)
+            said = _SAVED if changed else ""
+        if wish.do == "reset" and command is not None:
+            names = ("enabled", *(field.name for field in command.settings.fields))
+            await host.configure(channel, person, command.name, {}, everywhere=wish.everywhere, reset=names)
+            said = _USUAL
+        view = await self._view(host, activity, channel, person, everywhere=wish.everywhere)
+        said = view.says(said) if said else ""
+        if command is not None and wish.do != "save":
+            part = wish.part + (wish.do == "next")
+            return _asked(page_of(view, command, part, said=said))
+        page = wish.page + (wish.do == "next")
+        return _asked(overview(view, commands, page, said=said))
 
-    async def _form(
-        self,
-        host: Host,
-        channel: Channel,
-        locale: str,
-        *,
-        everywhere: bool,
-        filled: Json | None = None,
-        wrong: list[str] | None = None,
-    ) -> Json:
-        choices = await host.choices(channel)
-        body: list[Json] = [words(each, color="Attention") for each in wrong or ()]
+    async def _view(
+        self, host: Host, activity: Activity, channel: Channel, person: Person, *, everywhere: bool
+    ) -> View:
+        here = replace(channel, id="", parent="") if everywhere else channel
+        style = ""
         if channel.kind in ("channel", "thread"):
-            body.append(
-                {
-                    "type": "Input.ChoiceSet",
-                    "id": _STYLE,
-                    "label": translate("Where I answer in this channel", locale),
-                    "value": await self._addresses.chosen(channel) or "thread",
-                    "choices": [
-                        {"title": translate("In the thread of the question", locale), "value": "thread"},
-                        {"title": translate("In a new post", locale), "value": NEW_POST},
-                    ],
-                }
-            )
+            style = await self._addresses.chosen(channel) or "thread"
+        return View(
+            channel.name,
+            person.locale,
+            everywhere,
+            style,
+            self._people.named(activity),
+            await host.choices(here),
+            await host.origins(here),
+        )
+
+    async def _save(
+        self, host: Host, channel: Channel, person: Person, given: Json, *, everywhere: bool
+    ) -> tuple[bool, tuple[Command, str] | None]:
+        """Set what is different now: whether anything is, and the first thing that cannot be so, with what is wrong."""
+        before = await host.choices(replace(channel, id="", parent="") if everywhere else channel)
+        any_changed, failed = False, None
         for command in host.settable(channel):
-            now = {
-                **choices.get(command.name, {}),
-                **(values_of(command.settings, filled, prefix=f"{command.name}.") if filled else {}),
-            }
-            body += [
-                words(
-                    titled(command.name, locale).capitalize(),
-                    weight="Bolder",
-                    separator=True,
-                    spacing="Medium",
-                ),
-                {
-                    "type": "Input.Toggle",
-                    "id": f"{command.name}.enabled",
-                    "title": translate(command.help, locale),
-                    "valueOn": "true",
-                    "valueOff": "false",
-                    "value": "true" if now.get("enabled", True) else "false",
-                }
-                if not command.name.startswith("@")
-                else words(translate(command.help, locale)),
-                *fields_of(command.settings, locale, filled=now, prefix=f"{command.name}."),
-            ]
-        if everywhere:
-            text = {"title": translate(_EVERYWHERE_TEXT, locale), "separator": True}
-            body.append({"type": "Input.Toggle", "id": _EVERYWHERE, "valueOn": "true", "valueOff": "false"} | text)
-        return dialog(translate("Settings", locale), body, translate("Save", locale), {})
+            now = before.get(command.name, {})
+            chosen, emptied = _read(command, given, now)
+            changed = {name: each for name, each in chosen.items() if now.get(name) != each}
+            if not changed and not emptied:
+                continue
+            try:
+                await host.configure(channel, person, command.name, changed, everywhere=everywhere, reset=emptied)
+                any_changed = True
+            except UserError as error:
+                failed = failed or (command, str(error))
+        style = given.get(STYLE)
+        if style in ("thread", NEW_POST) and style != (await self._addresses.chosen(channel) or "thread"):
+            await self._addresses.choose(channel, str(style))
+            any_changed = True
+        return any_changed, failed
+
+
+def _read(command: Command, given: Json, now: Mapping[str, Any]) -> tuple[Json, tuple[str, ...]]:
+    """What was filled in for one thing; and which numbers and choices were emptied, so that what is usual holds."""
+    prefix = f"{command.name}."
+    chosen = values_of(command.settings, given, prefix=prefix)
+    if f"{prefix}enabled" in given:
+        chosen["enabled"] = given[f"{prefix}enabled"] == "true"
+    emptied = []
+    for field in command.settings.fields:
+        if given.get(f"{prefix}{field.name}") != "" or now.get(field.name) in (None, ""):
+            continue
+        if field.kind == "str":
+            chosen[field.name] = ""
+        elif field.kind != "bool":
+            emptied.append(field.name)
+    return chosen, tuple(emptied)
+
+
+def _again(view: View, failed: tuple[Command, str], given: Json, wish: _Wish) -> Json:
+    """The page on which something is wrong, as it was filled in, with what is wrong where it is."""
+    command, complaint = failed
+    prefix = f"{command.name}."
+    filled: Json = {
+        field.name: given[f"{prefix}{field.name}"]
+        for field in command.settings.fields
+        if f"{prefix}{field.name}" in given
+    }
+    filled |= values_of(command.settings, given, prefix=prefix)
+    wrong: dict[str, str] = {}
+    labels = {field.name: view.says(field.description) for field in command.settings.fields}
+    for line in complaint.split("\n"):
+        named = re.match(r"“(\w+)”", line)
+        name = named[1] if named and named[1] in labels else ""
+        if name:
+            line = line.replace(f"“{name}”", f"“{labels[name]}”", 1)
+        wrong[name] = f"{wrong[name]}\n\n{line}" if name in wrong else line
+    part = wish.part if wish.skill == command.name else 0
+    if first := next((name for name in wrong if name), ""):
+        parts = parts_of(view, command, filled=filled, wrong=wrong)
+        part = next(
+            (at for at, each in enumerate(parts) if any(item.get("id") == f"{prefix}{first}" for item in each)), part
+        )
+    return page_of(view, command, part, filled=filled, wrong=wrong)
+
+
+def _wish(data: Any) -> _Wish:
+    """What the pressed button wants; a card of before, which says nothing of it, is saved."""
+    data = data if isinstance(data, dict) else {}
+    part, page, skill = data.get("part"), data.get("page"), data.get("skill")
+    return _Wish(
+        str(data.get("do") or "save")[:_MOST],
+        skill[:_MOST] if isinstance(skill, str) else "",
+        part if isinstance(part, int) else 0,
+        page if isinstance(page, int) else 0,
+        data.get(EVERYWHERE) is True,
+    )
 
 
 def _asked(form: Json) -> Json:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from tests.fakes.discord import errors
 from tests.fakes.discord.checks import check_message, check_modal
-from tests.fakes.discord.registry import register
+from tests.fakes.discord.registry import keep_entry_point, register
 from tests.fakes.discord.rest import Answer, Call, Router
 from tests.fakes.discord.world import NO_FLAG, Flag, Interaction, Json, Post
 from tests.fakes.discord.writing import message_payload
@@ -199,5 +199,6 @@ class Answers:
             if guild:
                 self._discord.guild_commands[guild] = registered
             else:
+                keep_entry_point(self._discord.commands, registered)
                 self._discord.commands = registered
         return 200, self._discord.guild_commands.get(guild, []) if guild else self._discord.commands

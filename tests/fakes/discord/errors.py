@@ -56,6 +56,15 @@ def closed_to_you() -> ApiError:
     return ApiError(403, 50007, "Cannot send messages to this user")
 
 
+def entry_point_missing() -> ApiError:
+    return ApiError(
+        400,
+        50240,
+        "You cannot remove this app's Entry Point command in a bulk update operation. Please include the Entry Point "
+        "command in your update request or delete it separately.",
+    )
+
+
 def missing_permissions() -> ApiError:
     return ApiError(403, 50013, "Missing Permissions")
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from tests.fakes.discord.errors import invalid_form
+from tests.fakes.discord.errors import entry_point_missing, invalid_form
 from tests.fakes.discord.world import Json, snowflake
 
 NAME = re.compile(r"[-_'\w]{1,32}")
@@ -14,6 +14,7 @@ LOCALES = {
     *("id", "da", "de", "en-GB", "en-US", "es-ES", "es-419", "fr", "hr", "it", "lt", "hu", "nl", "no", "pl", "pt-BR"),
     *("ro", "fi", "sv-SE", "vi", "tr", "cs", "el", "bg", "ru", "uk", "hi", "th", "zh-CN", "ja", "zh-TW", "ko"),
 }
+ENTRY_POINT = 4
 SUBCOMMAND, STRING, INTEGER, BOOLEAN, NUMBER, ATTACHMENT = 1, 3, 4, 5, 10, 11
 _COMMAND = {
     *("id", "type", "name", "name_localizations", "description", "description_localizations", "options"),
@@ -45,9 +46,23 @@ def register(commands: Any, *, guild: bool) -> list[Json]:
     return [{"id": snowflake(), "version": snowflake(), **command} for command in commands]
 
 
+def keep_entry_point(present: list[Json], registered: list[Json]) -> None:
+    """Raise what Discord answers to a list of commands that would end an application's Activity."""
+    entries = {command["id"] for command in present if command.get("type") == ENTRY_POINT}
+    if entries - {command["id"] for command in registered}:
+        raise entry_point_missing()
+
+
 def _wrong_command(command: Json, *, guild: bool) -> Iterable[str]:
     yield from _strangers(command, _COMMAND)
     slash = command.get("type", 1) == 1
+    if command.get("type") == ENTRY_POINT:
+        if command.get("handler") not in (1, 2) or command.get("options"):
+            yield "an entry point has one of two handlers, and no options"
+        yield from _wrong_texts(
+            {**command, "description": command.get("description") or "-"}, named=True, described=True
+        )
+        return
     yield from _wrong_texts(command, named=slash, described=slash)
     if not slash and (command.get("description") or command.get("options")):
         yield "a menu entry has no description and no options"

@@ -6,7 +6,7 @@ import asyncio
 import json
 import math
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
@@ -160,7 +160,7 @@ class Connector:
                 raise Refusal(405, "MethodNotAllowed", f"{call.method} is not known at {call.path}")
 
     def _conversation(self, conversation_id: str, *, counted: bool = True) -> Conversation:
-        conversation = self._teams.conversations.get(conversation_id)
+        conversation = self._teams.conversations.get(conversation_id) or self._thread_below(conversation_id)
         if conversation is None:
             raise Refusal(404, "ConversationNotFound", "Conversation not found.")
         if not conversation.has_bot:
@@ -171,6 +171,16 @@ class Connector:
             self._teams.throttled += 1
             raise Refusal(429, "RateLimit", "API calls quota exceeded!", headers)
         return conversation
+
+    def _thread_below(self, conversation_id: str) -> Conversation | None:
+        """The thread that begins with a post in a channel: there is one below each."""
+        channel_id, _, root = conversation_id.partition(";messageid=")
+        channel = self._teams.conversations.get(channel_id)
+        if channel is None or channel.find(root) is None:
+            return None
+        thread = replace(channel, id=conversation_id, shown=channel.shown, known=channel.known)
+        self._teams.conversations[conversation_id] = thread
+        return thread
 
     def _create(self, wanted: Json) -> web.Response:
         """The chat of a person with the bot: the one that there is, if they have added it."""

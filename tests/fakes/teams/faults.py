@@ -62,3 +62,40 @@ class Faults:
             fault.release()
         self._waiting.clear()
         self._held.clear()
+
+
+class Accidents:
+    """The part of the loopback Teams that goes wrong on order. `path` is a regular expression."""
+
+    faults: Faults
+
+    def fail(
+        self,
+        status: int,
+        *,
+        method: str = "*",
+        path: str = "/conversations/",
+        times: int = 1,
+        after: bool = False,
+        code: str = "ServiceError",
+        headers: dict[str, str] | None = None,
+        body: Any = None,
+    ) -> Fault:
+        """The next `times` matching calls are answered like this; with `after`, once they have taken effect."""
+        body = {"error": {"code": code, "message": "on order"}} if body is None else body
+        return self.faults.add(Fault(method, re.compile(path), times, after, status, headers or {}, body))
+
+    def throttle(
+        self, *, retry_after: float = 1, method: str = "*", path: str = "/conversations/", times: int = 1
+    ) -> Fault:
+        """The next matching calls are told to wait."""
+        headers = {"Retry-After": f"{retry_after:g}"}
+        return self.fail(429, method=method, path=path, times=times, code="RateLimit", headers=headers)
+
+    def drop(self, *, method: str = "*", path: str = "/conversations/", times: int = 1, after: bool = True) -> Fault:
+        """The connection of the next matching calls is reset instead of answered, by default once they took effect."""
+        return self.faults.add(Fault(method, re.compile(path), times, after, drop=True))
+
+    def hold(self, *, method: str = "*", path: str = "/conversations/", after: bool = False) -> Fault:
+        """The next matching call waits until `release()`."""
+        return self.faults.add(Fault(method, re.compile(path), 1, after, held=asyncio.Event()))

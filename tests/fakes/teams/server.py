@@ -19,7 +19,7 @@ import aiohttp
 from aiohttp import web
 
 from tests.fakes.teams.connector import Call, Connector
-from tests.fakes.teams.faults import Fault, Faults
+from tests.fakes.teams.faults import Accidents, Faults
 from tests.fakes.teams.graph import Graph
 from tests.fakes.teams.identity import Identity
 from tests.fakes.teams.onedrive import OneDrive
@@ -52,7 +52,7 @@ class Answered:
         return found
 
 
-class FakeTeams:
+class FakeTeams(Accidents):
     """A Teams with one bot in it, on a free port of 127.0.0.1.
 
     `bot_url` is where the bot listens for activities. `calls` are all requests that came from the bot; `leaks` are
@@ -184,6 +184,13 @@ class FakeTeams:
         identifier = f"{own};messageid={new_id()}"
         return self._add(Conversation(identifier, "channel", self.tenant, name, members=list(people)))
 
+    def team(self, name: str, *people: Person) -> tuple[Conversation, Conversation]:
+        """A team: its General channel, for which Teams gives no name, and a thread in another channel of it."""
+        general = Conversation(f"19:{uuid.uuid4().hex}@thread.tacv2", "channel", self.tenant, members=list(people))
+        thread = self.thread(name, *people)
+        thread.team = general.id
+        return self._add(general), thread
+
     def _add(self, conversation: Conversation) -> Conversation:
         self.conversations[conversation.id] = conversation
         return conversation
@@ -223,9 +230,9 @@ class FakeTeams:
         if conversation.kind == "channel":
             channel_data |= {
                 "teamsChannelId": conversation.channel,
-                "teamsTeamId": conversation.channel,
-                "channel": {"id": conversation.channel, "name": conversation.name},
-                "team": {"id": conversation.channel},
+                "teamsTeamId": conversation.team or conversation.channel,
+                "channel": {"id": conversation.channel, "name": conversation.name or None},
+                "team": {"id": conversation.team or conversation.channel},
             }
         return {
             "type": kind,
@@ -389,39 +396,6 @@ class FakeTeams:
                 time.monotonic() - began,
                 activity if isinstance(activity, dict) else {},
             )
-
-    # Accidents. `path` is a regular expression that is looked for in the path.
-
-    def fail(
-        self,
-        status: int,
-        *,
-        method: str = "*",
-        path: str = "/conversations/",
-        times: int = 1,
-        after: bool = False,
-        code: str = "ServiceError",
-        headers: dict[str, str] | None = None,
-        body: Any = None,
-    ) -> Fault:
-        """The next `times` matching calls are answered like this; with `after`, once they have taken effect."""
-        body = {"error": {"code": code, "message": "on order"}} if body is None else body
-        return self.faults.add(Fault(method, re.compile(path), times, after, status, headers or {}, body))
-
-    def throttle(
-        self, *, retry_after: float = 1, method: str = "*", path: str = "/conversations/", times: int = 1
-    ) -> Fault:
-        """The next matching calls are told to wait."""
-        headers = {"Retry-After": f"{retry_after:g}"}
-        return self.fail(429, method=method, path=path, times=times, code="RateLimit", headers=headers)
-
-    def drop(self, *, method: str = "*", path: str = "/conversations/", times: int = 1, after: bool = True) -> Fault:
-        """The connection of the next matching calls is reset instead of answered, by default once they took effect."""
-        return self.faults.add(Fault(method, re.compile(path), times, after, drop=True))
-
-    def hold(self, *, method: str = "*", path: str = "/conversations/", after: bool = False) -> Fault:
-        """The next matching call waits until `release()`."""
-        return self.faults.add(Fault(method, re.compile(path), 1, after, held=asyncio.Event()))
 
     # What there is to see.
 

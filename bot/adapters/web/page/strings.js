@@ -120,7 +120,7 @@ export const strings = {
 
   // Forms
   fieldName: (name) => sentenceCase(name.replaceAll(/[_-]/g, " ")),
-  choiceName: (name) => sentenceCase(name),
+  choiceName: (name) => (name.includes(":") ? name : sentenceCase(name)), // a model is written as it is called
   fieldNeeded: (description) => `Please fill this in: ${description}.`,
   wrongNumber: (whole, least, most) =>
     `This has to be ${whole ? "a whole number" : "a number"}${least === null ? "" : ` from ${least}`}${most === null ? "" : ` to ${most}`}.`,
@@ -139,6 +139,7 @@ export const strings = {
   thisPage: "This page",
   community: (platform, name) => `${strings.platformNames[platform] ?? platform}: ${name}`,
   wholeCommunity: "All channels",
+  rolesThere: "Roles",
   origins: { here: "Set for this conversation only", community: "Set for all conversations" },
   originsElsewhere: { here: "Set for this channel only", community: "Set for all channels" },
   takeBack: { here: "Use what goes for all", community: "Use what is usual" },
