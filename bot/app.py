@@ -119,16 +119,16 @@ class Parley:
             ],
         }
 
-    async def run(self, ready: Callable[[], None]) -> None:
-        """Serve until `stop`. `ready` is called once everything that is on listens. Raises `PortTaken`, and `Refused`
-        when nobody but whoever runs it could come any more.
+    async def run(self, ready: Callable[[], None], warm: Callable[[], None] = lambda: None) -> None:
+        """Serve until `stop`. `ready` is called once everything that is on listens, `warm` once everything is there
+        that an answer takes. Raises `PortTaken`, and `Refused` when nobody but whoever runs it could come any more.
         """
         with self.watchdog:
-            await self._run(ready)
+            await self._run(ready, warm)
         if self._refused:
             raise Refused(self._refused)
 
-    async def _run(self, ready: Callable[[], None]) -> None:
+    async def _run(self, ready: Callable[[], None], warm: Callable[[], None]) -> None:
         serving = any(True for adapter in self.adapters for _ in adapter.routes())
         if serving:
             await self.server.start(self.adapters)
@@ -142,7 +142,9 @@ class Parley:
             left = await self.dispatch.recover(adapter.name for adapter in self.adapters)
             log.info("ready", platforms=[adapter.name for adapter in self.adapters], left_from_before=left)
             ready()
-            tasks.append(asyncio.create_task(self._warm(), name="warming"))
+            warming = asyncio.create_task(self._warm(), name="warming")
+            warming.add_done_callback(lambda _: warm())
+            tasks.append(warming)
             tasks.append(asyncio.create_task(self._purge(), name="purging"))
             tasks.append(asyncio.create_task(self._keep_lessons(), name="keeping lessons"))
             tasks.append(asyncio.create_task(self.health.watch(), name="watching"))

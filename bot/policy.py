@@ -1,5 +1,6 @@
 """May this person use this skill here? Pure: what moderators chose comes in, a `UserError` or nothing comes out."""
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -156,9 +157,18 @@ def settings_of(skill: Skill[Any, Any], chosen: Mapping[str, Any]) -> Settings:
 
 def valid(kind: type[S], chosen: Mapping[str, Any]) -> S:
     """These settings, without what they do not know or cannot be."""
+    if not chosen:
+        usual: S = _usual(kind)
+        return usual
     known = {name: value for name, value in chosen.items() if name in kind.model_fields}
     try:
         return kind(**known)
     except ValidationError as error:
         wrong = {str(mistake["loc"][0]) for mistake in error.errors() if mistake["loc"]}
         return kind(**{name: value for name, value in known.items() if name not in wrong})
+
+
+@functools.lru_cache(1000)
+def _usual(kind: type[S]) -> S:
+    """Settings of which nothing was chosen: asked for many times a turn, and the same each time."""
+    return kind()
