@@ -123,6 +123,10 @@ def field_of(field: FormField, locale: str, *, value: Any, prefix: str = "") -> 
                 {"title": translate(str(choice), locale) or "–", "value": str(choice)} for choice in field.choices
             ]
             return given | {"type": "Input.ChoiceSet", "choices": choices} | _value(value)
+        case "people":
+            source = {"type": "Data.Query", "dataset": "graph.microsoft.com/users"}  # Teams looks for them itself
+            several = {"type": "Input.ChoiceSet", "choices": [], "choices.data": source, "isMultiSelect": True}
+            return given | several | _value(",".join(str(value or "").replace(",", " ").split()))
         case "int" | "float":
             bounds = {"min": field.least, "max": field.most, "value": value}
             number = {"type": "Input.Number"} | {name: each for name, each in bounds.items() if each is not None}
@@ -167,6 +171,8 @@ def values_of(form: Form, data: Mapping[str, Any], *, prefix: str = "") -> Json:
             given = next((choice for choice in field.choices if str(choice) == str(given)), given)
         elif field.kind == "bool":
             given = str(given).lower() == "true"
+        elif field.kind == "people":
+            given = " ".join(str(given).replace(",", " ").split())
         elif field.kind in ("int", "float"):
             given = _read(given)
         found[field.name] = given
