@@ -223,6 +223,8 @@ class Delivery:
         """Wait until the platform is ready for this; `False` when it was overtaken by what comes after it."""
         task = asyncio.current_task()
         assert task is not None
+        if self._ending.is_set():
+            return False
         self._queueing.add(task)
         try:
             return await self._adapter.ready(self._channel, step, self._answers)

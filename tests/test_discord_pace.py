@@ -2,11 +2,14 @@
 
 import asyncio
 import time
+from collections import deque
 from collections.abc import Coroutine
 
 import pytest
 
 from bot.adapters.discord.pace import FOR_GROWTH, IN_CHANNEL, MOST, STRETCHED_AFTER, Pace, Precedence
+from bot.messages import Reply
+from tests.discord_scene import Listener, adapter_for, loopback, running
 
 
 async def take(pace: Pace, precedence: Precedence, made: list[tuple[Precedence, float]]) -> None:
@@ -44,16 +47,17 @@ async def test_a_growing_answer_leaves_places_for_what_matters() -> None:
 
 
 async def test_who_no_longer_waits_takes_no_place() -> None:
-    pace = Pace()
-    for _ in range(MOST - 1):
-        await take(pace, Precedence.END, [])
-    in_vain = [asyncio.create_task(pace.place(Precedence.UNSEEN)) for _ in range(20)]
-    await asyncio.sleep(0)
+    pace, made = Pace(), list[tuple[Precedence, float]]()
+    for _ in range(MOST):
+        pace.made()
+    in_vain = [asyncio.create_task(pace.place(Precedence.UNSEEN)) for _ in range(MOST)]
+    ends = asyncio.create_task(take(pace, Precedence.END, made))
+    await asyncio.sleep(0.05)
     for task in in_vain:
         task.cancel()
-    await asyncio.gather(*in_vain, return_exceptions=True)
-    async with asyncio.timeout(0.5):
-        await pace.place(Precedence.END)  # the last place of this second is still free
+    async with asyncio.timeout(5):
+        await ends
+    assert pace._given == deque()
 
 
 async def test_calls_that_waited_for_nobody_count_as_well() -> None:
@@ -65,11 +69,27 @@ async def test_calls_that_waited_for_nobody_count_as_well() -> None:
 
 
 async def test_while_discord_refuses_everything_nobody_gets_a_place() -> None:
-    pace = Pace()
-    pace.refused(0.3)
-    began = time.monotonic()
-    await pace.place(Precedence.UNSEEN)
-    assert 0.3 <= time.monotonic() - began < 5
+    async with loopback() as discord:
+        room, ada = discord.channel(discord.guild()), discord.person("Ada")
+        adapter, host = adapter_for(discord), Listener()
+        async with running(adapter, host):
+            await discord.online()
+            await discord.say(room, ada, "hello", mention_bot=True)
+            await discord.until(lambda: host.messages)
+            [question] = host.messages
+            discord.throttle("POST", r"/channels/\d+/messages", 0.5, everywhere=True)
+            posting = asyncio.create_task(
+                adapter.post(question.channel, Reply("Hi."), answers=question.id, nonce="first")
+            )
+            await discord.until(lambda: discord.called("POST", r"/channels/\d+/messages"))
+            await asyncio.sleep(0.1)
+            waiting = asyncio.create_task(adapter.ready(question.channel, "begin", "another"))
+            await asyncio.sleep(0.1)
+            assert not waiting.done()
+            async with asyncio.timeout(5):
+                assert await waiting
+                await posting
+            assert [post.content for post in discord.answers(room)] == ["Hi."]
 
 
 async def test_the_first_words_go_first_to_those_who_have_seen_nothing() -> None:

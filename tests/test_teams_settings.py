@@ -224,7 +224,7 @@ async def test_who_may_use_something_is_picked_from_the_organisation(
 
     await dialog.set(draw__who="moderators", draw__besides=f"{bob.aad},{grace.aad}")
     await dialog.press("Change…", "'Draw'")
-    assert dialog.inputs["draw.besides"]["value"] == f"{bob.aad},{grace.aad}"
+    assert dialog.inputs["draw.besides"]["value"] == ",".join(sorted((bob.aad, grace.aad)))
 
     await teams.say(thread, bob, "draw a fox")
     await teams.say(thread, teams.person("Eve"), "draw a fox")
@@ -255,6 +255,24 @@ async def test_limits_are_set_like_everything_else_and_an_emptied_one_is_none(
     await dialog.press("Change…", "'Limits'")
     await dialog.set(**{"@limits__turns_per_day": ""})
     assert await chosen(bot, thread, ada, "@limits") == {}
+
+
+async def test_people_are_picked_who_may_use_what_is_for_owners(
+    teams: FakeTeams, bot: TeamsBot, thread: Conversation, ada: Person
+) -> None:
+    bob, eve = teams.person("Bob"), teams.person("Eve")
+    dialog = await Dialog(teams, thread, ada).open()
+    await dialog.press("Change…", "Describe")
+    picker = dialog.inputs["describe.besides"]
+    assert (picker["isMultiSelect"], picker["choices.data"]["dataset"]) == (True, "graph.microsoft.com/users")
+    await dialog.press("Save", describe__who="moderators", describe__besides=f"{eve.aad},{bob.aad}")
+    picked = " ".join(sorted((bob.aad, eve.aad)))
+    assert await chosen(bot, thread, ada, "describe") == {"who": "moderators", "besides": picked}
+
+    await dialog.press("Change…", "Describe")
+    assert dialog.inputs["describe.besides"]["value"] == picked.replace(" ", ",")
+    await dialog.press("Save", describe__besides="")
+    assert await chosen(bot, thread, ada, "describe") == {"who": "moderators"}
 
 
 async def test_whom_the_operator_named_sets_what_holds_for_all_and_sees_which_it_is(

@@ -177,6 +177,7 @@ class Client(discord.AutoShardedClient):
     async def setup_hook(self) -> None:
         # discord.py has no timeout of its own: a call that stalls would hold its channel for five minutes.
         self.http._HTTPClient__session._timeout = _TIMEOUT  # type: ignore[attr-defined] # noqa: SLF001
+        self._desk.pace.opened = self.http._global_over.is_set  # noqa: SLF001 - where it waits while all is refused
         task = asyncio.create_task(self._bring_commands(), name="commands")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)

@@ -26,7 +26,7 @@ IN_CHANNEL = 5  # edits that one channel takes in five seconds; one of them is k
 STRETCHED_AFTER = 10  # steps of one answer after which they come half as often
 SIGN_SECONDS = 10.0  # for which a typing sign is seen
 _SECOND = 1.1  # a little more than a second, for calls that travel at different speeds
-_PAUSE = 0.2  # seconds without a place, at least, when Discord has refused one
+_LOOK = 0.05  # seconds between two looks whether Discord takes calls again
 _APART = 0.008  # seconds between two places in a crowd, so that it does not set out at once
 _AT_ONCE = 10  # places that are given without that
 _WINDOW = 5.1  # a little more than five seconds
@@ -49,10 +49,14 @@ _FREE = {Precedence.GROWTH: FOR_GROWTH, Precedence.RENEWAL: FOR_RENEWAL}
 
 
 class Pace:
-    """Places for calls, `MOST` in any second. Waiting for one can be cancelled. `clock` gives seconds."""
+    """Places for calls, `MOST` in any second. Waiting for one can be cancelled. `clock` gives seconds.
+
+    `opened` tells whether Discord takes calls at all: nobody is to crowd before a closed door.
+    """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
+        self.opened: Callable[[], bool] = lambda: True
         self._made: deque[float] = deque()  # when calls were made
         self._given: deque[float] = deque()  # when places were given whose calls are still to be made
         self._next = float("-inf")  # before which no place is given
@@ -98,10 +102,6 @@ class Pace:
         if self._given:
             self._given.popleft()
         self._made.append(self._clock())
-
-    def refused(self, seconds: float) -> None:
-        """Discord takes nothing for so long: who has no place yet is not to crowd before its door."""
-        self._next = max(self._next, self._clock() + max(seconds, _PAUSE))
 
     # Places
 
@@ -149,7 +149,7 @@ class Pace:
             self._made.popleft()
         while self._given and self._given[0] <= now - _FORGOTTEN:
             self._given.popleft()
-        wait = self._next - now
+        wait = max(self._next - now, 0.0 if self.opened() else _LOOK)
         over = len(self._made) + len(self._given) - most
         if over >= 0:
             wait = max(wait, self._made[over] + _SECOND - now if over < len(self._made) else _SECOND)

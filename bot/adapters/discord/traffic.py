@@ -1,6 +1,5 @@
 """When not to call Discord: it shuts out for an hour whoever goes on making calls that it refuses."""
 
-import contextlib
 import re
 import time
 from collections import deque
@@ -110,11 +109,7 @@ class Traffic:
                 pace.made()
 
         async def ended(_session: object, _context: object, params: aiohttp.TraceRequestEndParams) -> None:
-            status, headers = params.response.status, params.response.headers
-            self.count(status, headers.get("X-RateLimit-Scope", ""))
-            if status == 429 and "X-RateLimit-Global" in headers:
-                with contextlib.suppress(ValueError):
-                    pace.refused(float(headers.get("Retry-After", "")) - 1)  # it is rounded up
+            self.count(params.response.status, params.response.headers.get("X-RateLimit-Scope", ""))
 
         config = aiohttp.TraceConfig()
         config.on_request_headers_sent.append(sent)

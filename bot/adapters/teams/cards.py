@@ -8,6 +8,7 @@ from typing import Any
 from bot.forms import Form, FormField
 from bot.markup import length
 from bot.messages import Button
+from bot.policy import ids_in
 from bot.translations import translate
 
 __all__ = [
@@ -124,9 +125,13 @@ def field_of(field: FormField, locale: str, *, value: Any, prefix: str = "") -> 
             ]
             return given | {"type": "Input.ChoiceSet", "choices": choices} | _value(value)
         case "people":
-            source = {"type": "Data.Query", "dataset": "graph.microsoft.com/users"}  # Teams looks for them itself
-            several = {"type": "Input.ChoiceSet", "choices": [], "choices.data": source, "isMultiSelect": True}
-            return given | several | _value(",".join(str(value or "").replace(",", " ").split()))
+            # Teams finds people for this as one types, and gives their Entra ids. A client that cannot find any shows
+            # those that are chosen, and does not lose them.
+            ids = sorted(ids_in(str(value or "")))
+            picked = [{"title": each, "value": each} for each in ids]
+            found = {"choices.data": {"type": "Data.Query", "dataset": "graph.microsoft.com/users"}}
+            picker = {"type": "Input.ChoiceSet", "isMultiSelect": True, "style": "filtered", "choices": picked}
+            return given | picker | found | _value(",".join(ids))
         case "int" | "float":
             bounds = {"min": field.least, "max": field.most, "value": value}
             number = {"type": "Input.Number"} | {name: each for name, each in bounds.items() if each is not None}
@@ -171,10 +176,10 @@ def values_of(form: Form, data: Mapping[str, Any], *, prefix: str = "") -> Json:
             given = next((choice for choice in field.choices if str(choice) == str(given)), given)
         elif field.kind == "bool":
             given = str(given).lower() == "true"
-        elif field.kind == "people":
-            given = " ".join(str(given).replace(",", " ").split())
         elif field.kind in ("int", "float"):
             given = _read(given)
+        elif field.kind == "people":
+            given = " ".join(sorted(ids_in(str(given))))
         found[field.name] = given
     return found
 
