@@ -233,7 +233,7 @@ async def test_who_may_use_something_is_picked_from_the_organisation(
     assert (told[0], told[-1]) == (False, True), "Bob was named, Eve was not"
 
     await dialog.set(draw__besides="")
-    assert (await chosen(bot, thread, ada, "draw"))["besides"] == ""
+    assert await chosen(bot, thread, ada, "draw") == {"who": "moderators"}
 
 
 async def test_a_chat_has_no_threads_to_choose(teams: FakeTeams, bot: TeamsBot, ada: Person) -> None:

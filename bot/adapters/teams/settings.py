@@ -139,7 +139,7 @@ def _read(command: Command, given: Json, now: Mapping[str, Any]) -> tuple[Json, 
     for field in command.settings.fields:
         if given.get(f"{prefix}{field.name}") != "" or now.get(field.name) in (None, ""):
             continue
-        if field.kind in ("str", "people"):
+        if field.kind == "str":
             chosen[field.name] = ""
         elif field.kind != "bool":
             emptied.append(field.name)
