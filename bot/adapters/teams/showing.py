@@ -17,7 +17,6 @@ from bot.adapters.teams.entities import label
 from bot.adapters.teams.files import Files
 from bot.adapters.teams.markdown import shown, wide_tables
 from bot.adapters.teams.offered import Offered
-from bot.adapters.teams.pages import NEW_POST
 from bot.adapters.teams.sending import PATIENCE, PATIENCE_RUNNING, Doubtful, Sending, written
 from bot.adapters.teams.stops import Stops
 from bot.adapters.teams.streams import Ended, Streams
@@ -71,7 +70,7 @@ class Showing:
     async def post(self, channel: Channel, reply: Reply, *, answers: str, nonce: str) -> str:
         """Show an answer; the id of the message with its text. Raises `PostFailed` or `Gone`."""
         address = await self._sending.address(channel)
-        if apart := channel.kind == "thread" and await self._addresses.chosen(channel) == NEW_POST:
+        if apart := await self._addresses.apart(channel):
             address = replace(address, conversation=channel.parent)
         attempt = (channel.id, nonce)
         message_id = self._posted.get(attempt)
