@@ -16,6 +16,8 @@ from typing import Self
 
 import aiohttp
 
+from bench import watched
+
 __all__ = ["Child", "parley"]
 
 ROOT = Path(__file__).parent.parent
@@ -31,7 +33,9 @@ class Child:
     """
 
     def __init__(self, module: str, arguments: list[str], environment: dict[str, str], folder: Path) -> None:
-        self._command = [sys.executable, "-m", module, *arguments]
+        self._lag = folder / "lag"
+        watched.clear(self._lag)
+        self._command = [sys.executable, "-m", "bench.watched", str(self._lag), module, *arguments]
         self._environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), **environment}
         self.folder = folder
         self.log = folder / "log"
@@ -72,6 +76,10 @@ class Child:
     def cpu(self) -> float:
         """Seconds of CPU that all its threads have used, by the kernel's own clock of the process."""
         return time.clock_gettime((~self._process.pid << 3) | 2)
+
+    def lag(self) -> float:
+        """How long its event loop stood still at worst since this was asked last, in seconds."""
+        return watched.worst(self._lag)
 
     def memory(self) -> tuple[float, float]:
         """Its resident memory now and at its most, in MiB."""

@@ -1,69 +1,130 @@
-"""What an answered message costs in Teams: CPU in the bot's process, the adapter alone and the whole of Parley.
+"""What an answered message costs in Teams, beside plain aiohttp and beside botbuilder as it comes, in the same run.
 
-    python -m bench.teams_cost [MESSAGES]
+    python -m bench.teams_cost [ROUNDS]
 
-The promise is that the adapter takes less than 2 ms; the stock library takes 10 to 30 (its connector and its tokens).
+CPU in the bot's process, and how long its event loop stood still at worst. Each bot runs in a process of its own on
+its own loopback Teams; they are asked by turns.
 """
 
 import asyncio
 import contextlib
+import re
+import statistics
 import sys
 import tempfile
-from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from bench.child import Child, parley
 from bench.model import Model
-from tests.fakes.teams import Conversation, FakeTeams, Person
+from tests.fakes.teams import FakeTeams
 from tests.fakes.teams import rates as teams_rates
 
-CHATS = 20
-SETTLE = 0.5
+CHATS = 50
+ALONE = 100  # messages one at a time in a round
+TOGETHER = 2  # times that every chat asks at once in a round
+SETTLE = 0.3
+WORDS, WORDS_A_SECOND = 90, 30  # of the answers that are streamed
+
+Figures = dict[bool, list[float]]
 
 
-async def measure(teams: FakeTeams, child: Child, chats: list[tuple[Conversation, Person]], messages: int) -> float:
-    """Milliseconds of CPU for each message that is answered."""
-    teams.bot_url = f"{child.address.removesuffix('/')}/api/messages"
+@dataclass
+class Bot:
+    """One of those that are compared."""
 
-    async def ask(number: int) -> None:
-        chat, person = chats[number % len(chats)]
-        seen = len([each for each in teams.answers(chat) if each.text and each.text != "…"])
-        answered = await teams.say(chat, person, f"what is q{number + 1}?")
-        assert answered.status == 202, answered.body
-        await teams.until(lambda: len([e for e in teams.answers(chat) if e.text and e.text != "…"]) > seen)
+    name: str
+    teams: FakeTeams
+    child: Child
+    cpu: Figures = field(default_factory=lambda: {False: [], True: []})
+    lag: Figures = field(default_factory=lambda: {False: [], True: []})
 
-    for number in range(len(chats)):
-        await ask(number)  # what is done only once is not measured
-    await asyncio.sleep(SETTLE)
-    begun = child.cpu()
-    for number in range(messages):
-        await ask(number)
-    await asyncio.sleep(SETTLE)
-    return (child.cpu() - begun) * 1000 / messages
+    def __post_init__(self) -> None:
+        self.teams.bot_url = f"{self.child.address.removesuffix('/')}/api/messages"
+        people = [self.teams.person(f"person{number}") for number in range(CHATS)]
+        self.chats = [(self.teams.personal(person), person) for person in people]
+        self.asked = 0
+
+    async def ask(self, number: int) -> None:
+        """One message, until its answer is there."""
+        chat, person = self.chats[number % CHATS]
+        self.asked += 1
+        mark = f"q{self.asked}"
+        answered = await self.teams.say(chat, person, f"what is {mark}?")
+        assert answered.status in (201, 202), answered.body
+        said = re.compile(rf"\b{mark}\b")
+
+        def there() -> bool:
+            whole = [each for each in self.teams.answers(chat) if each.activity["type"] == "message"]
+            return any(said.search(each.text) for each in whole)
+
+        await self.teams.until(there, within=30)
+
+    async def round(self, *, together: bool) -> None:
+        """Ask, and keep what it cost."""
+        self.child.lag()
+        begun = self.child.cpu()
+        if together:
+            for _ in range(TOGETHER):
+                await asyncio.gather(*(self.ask(number) for number in range(CHATS)))
+        else:
+            for number in range(ALONE):
+                await self.ask(number)
+        await asyncio.sleep(SETTLE)
+        self.cpu[together].append((self.child.cpu() - begun) / (TOGETHER * CHATS if together else ALONE))
+        self.lag[together].append(self.child.lag())
 
 
-@contextlib.asynccontextmanager
-async def place() -> AsyncIterator[tuple[FakeTeams, list[tuple[Conversation, Person]]]]:
-    async with FakeTeams() as teams:
-        people = [teams.person(f"person{number}") for number in range(CHATS)]
-        yield teams, [(teams.personal(person), person) for person in people]
-
-
-async def main(messages: int) -> None:
+async def main(rounds: int) -> None:
     teams_rates.WINDOWS = ()  # the pace of Teams is not what is measured
-    with tempfile.TemporaryDirectory() as folder:
-        for kind, what in (("plain", "one post"), ("placeholder", "stream, end and buttons")):
-            path = Path(folder) / kind
-            path.mkdir()
-            async with place() as (teams, chats), Child("bench.teams_echo", [kind], teams.environment(), path) as child:
-                print(f"the adapter alone, {what:24} {await measure(teams, child, chats, messages):5.2f} ms")
-        path = Path(folder) / "parley"
-        path.mkdir()
-        async with place() as (teams, chats), Model() as model:
-            environment = {**teams.environment(), **model.environment()}
-            async with parley(path, **environment) as child:
-                print(f"the whole of Parley{'':28} {await measure(teams, child, chats, messages):5.2f} ms")
+    async with contextlib.AsyncExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        model = await stack.enter_async_context(Model())
+        bots: list[Bot] = []
+        for name, module, arguments, anonymous in (
+            ("plain aiohttp, one post", "bench.teams_floor", [], True),
+            ("Parley's adapter, one post", "bench.teams_echo", ["plain"], False),
+            ("Parley's adapter, a streamed answer and buttons", "bench.teams_echo", ["placeholder"], False),
+            ("all of Parley, a streamed answer and buttons", "", [], False),
+            ("botbuilder as it comes, no tokens, one post", "bench.teams_stock", [], True),
+            ("botbuilder as it comes, tokens checked, one post", "bench.teams_stock", [], False),
+        ):
+            teams = await stack.enter_async_context(FakeTeams(anonymous=anonymous))
+            own = folder / str(len(bots))
+            own.mkdir()
+            if module:
+                child = Child(module, arguments, teams.environment(), own)
+            else:
+                child = parley(own, **teams.environment(), **model.environment())
+            bots.append(Bot(name, teams, await stack.enter_async_context(child)))
+        for bot in bots:
+            await bot.round(together=True)  # what is done only once is not measured
+            bot.cpu[True].clear()
+            bot.lag[True].clear()
+        for _ in range(rounds):
+            for together in (False, True):
+                for bot in bots:
+                    await bot.round(together=together)
+        _print(bots, rounds)
+        model.words, model.gap = WORDS, 1 / WORDS_A_SECOND
+        ours = next(bot for bot in bots if bot.name.startswith("all"))
+        ours.child.lag()
+        await asyncio.gather(*(ours.ask(number) for number in range(CHATS)))
+        print(f"\nAll of Parley while it streams {CHATS} answers at {WORDS_A_SECOND} words a second: ", end="")
+        print(f"the loop stood still for {ours.child.lag() * 1000:.0f} ms at worst")
+
+
+def _print(bots: list[Bot], rounds: int) -> None:
+    print(f"CPU a message, ms (times plain aiohttp), medians of {rounds} rounds; the loop stood still at worst, ms")
+    print(f"{'':50} one at a time      {CHATS} chats at once")
+    floor = {together: statistics.median(bots[0].cpu[together]) for together in (False, True)}
+    for bot in bots:
+        cells = []
+        for together in (False, True):
+            cpu = statistics.median(bot.cpu[together])
+            cells.append(f"{cpu * 1000:6.2f} ({cpu / floor[together]:4.1f}x) {max(bot.lag[together]) * 1000:4.0f}")
+        print(f"{bot.name:50} {'    '.join(cells)}")
 
 
 if __name__ == "__main__":
-    asyncio.run(main(int(sys.argv[1]) if len(sys.argv) > 1 else 200))
+    asyncio.run(main(int(sys.argv[1]) if len(sys.argv) > 1 else 3))

@@ -70,13 +70,15 @@ class Examined:
 class Community:
     """A server or an organisation that the bot is in: `id` is what its channels have as their `tenant`.
 
-    `channels` are those that settings can be made for, by name; threads are not among them.
+    `channels` are those that settings can be made for, by name; threads are not among them. `roles` are what people can
+    be there, as ids with their names.
     """
 
     platform: str
     id: str
     name: str
     channels: tuple[Channel, ...] = ()
+    roles: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -73,6 +73,7 @@ class Parley:
         RUNNING.set_function(lambda: self.dispatch.running)
         WAITING.set_function(lambda: self.dispatch.waiting)
         LAG.set_function(lambda: self.watchdog.lag)
+        self._tasks: list[asyncio.Task[None]] = []  # while it runs
         self._stopping = asyncio.Event()
         self._refused = ""
 
@@ -118,16 +119,16 @@ class Parley:
             ],
         }
 
-    async def run(self, ready: Callable[[], None]) -> None:
-        """Serve until `stop`. `ready` is called once everything that is on listens. Raises `PortTaken`, and `Refused`
-        when nobody but whoever runs it could come any more.
+    async def run(self, ready: Callable[[], None], warm: Callable[[], None] = lambda: None) -> None:
+        """Serve until `stop`. `ready` is called once everything that is on listens, `warm` once everything is there
+        that an answer takes. Raises `PortTaken`, and `Refused` when nobody but whoever runs it could come any more.
         """
         with self.watchdog:
-            await self._run(ready)
+            await self._run(ready, warm)
         if self._refused:
             raise Refused(self._refused)
 
-    async def _run(self, ready: Callable[[], None]) -> None:
+    async def _run(self, ready: Callable[[], None], warm: Callable[[], None]) -> None:
         serving = any(True for adapter in self.adapters for _ in adapter.routes())
         if serving:
             await self.server.start(self.adapters)
@@ -135,13 +136,15 @@ class Parley:
             adapter.port = self.server.port
             adapter.status = self.status
             adapter.commands = commands_of(found.skill for found in self.skills if found.skill is not None)
-        tasks = [asyncio.create_task(self._keep(adapter), name=adapter.name) for adapter in self.adapters]
+        self._tasks = tasks = [asyncio.create_task(self._keep(adapter), name=adapter.name) for adapter in self.adapters]
         try:
             await asyncio.sleep(0)  # each has taken its first step, and hears
             left = await self.dispatch.recover(adapter.name for adapter in self.adapters)
             log.info("ready", platforms=[adapter.name for adapter in self.adapters], left_from_before=left)
             ready()
-            tasks.append(asyncio.create_task(self._warm(), name="warming"))
+            warming = asyncio.create_task(self._warm(), name="warming")
+            warming.add_done_callback(lambda _: warm())
+            tasks.append(warming)
             tasks.append(asyncio.create_task(self._purge(), name="purging"))
             tasks.append(asyncio.create_task(self._keep_lessons(), name="keeping lessons"))
             tasks.append(asyncio.create_task(self.health.watch(), name="watching"))
@@ -209,14 +212,22 @@ class Parley:
             self.conversation.allowance.quotas = config.quotas
             self.dispatch.share(config.community_turns_at_once)
             self.server.token = config.web_token.get_secret_value() if config.web_token else ""
-            taken = {*RELOADED, *(name for adapter in self.adapters for name in adapter.reload(config))}
+            taken = set(RELOADED)
+            for adapter in self.adapters:
+                names = adapter.reload(config)
+                taken.update(names)
+                if adapter.name in self.off and self._tasks and not set(names).isdisjoint(changed):
+                    del self.off[adapter.name]  # it may be let in by now
+                    self._tasks.append(asyncio.create_task(self._keep(adapter), name=adapter.name))
             self.config = self.config.model_copy(update={name: getattr(config, name) for name in taken})
             return [str(Config.model_fields[name].validation_alias) for name in changed if name not in taken]
 
     async def _close_later(self, models: Models) -> None:
         """Close models that are not used any more, once what they are answering has ended."""
-        await self.dispatch.passed()
-        await models.close()
+        try:
+            await self.dispatch.passed()
+        finally:
+            await models.close()
 
     async def _keep_lessons(self) -> None:
         """Write down what has been learned of models."""

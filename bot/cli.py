@@ -244,8 +244,12 @@ def _config() -> "Config":
 
 def _finish(work: Coroutine[Any, Any, Any]) -> Any:
     import asyncio
+    import gc
 
-    return asyncio.run(work)
+    try:
+        return asyncio.run(work)
+    finally:
+        gc.freeze()  # all is written: on a busy machine, looking through what is left takes seconds
 
 
 @contextlib.contextmanager

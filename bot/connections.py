@@ -14,7 +14,8 @@ _HEAD_SECONDS = 5.0  # in which the head of a first request has to be there
 _MOST_SILENT = 200  # connections on which nothing was asked yet; with more, the oldest of them go …
 _LEAST_SECONDS = 1.0  # … but what has just been opened is heard first
 _MOST_IDLE = 1000  # connections that wait for a next request, likewise
-_LOOK_EVERY = 1.0
+_LOOK_EVERY = 0.5
+_PASSES = 5  # of the event loop, in which everything that has arrived is read
 
 _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -34,10 +35,8 @@ class Connections:
         """What makes the protocol of each new connection."""
 
         def connect() -> asyncio.Protocol:
-            protocol, now = server(), asyncio.get_running_loop().time()
-            self._silent[protocol] = now
-            if len(self._silent) > _MOST_SILENT and next(iter(self._silent.values())) <= now - _LEAST_SECONDS:
-                _close(self._silent.popitem(last=False)[0])
+            protocol = server()
+            self._silent[protocol] = asyncio.get_running_loop().time()
             self._wake()
             return protocol
 
@@ -69,16 +68,26 @@ class Connections:
     def _look(self) -> None:
         """Close those that have been silent for too long, and forget those that are gone."""
         self._alarm = None
-        now = asyncio.get_running_loop().time()
-        while self._silent:
-            over = len(self._silent) > _MOST_SILENT
-            if next(iter(self._silent.values())) > now - (_LEAST_SECONDS if over else _HEAD_SECONDS):
+        now, over, late = asyncio.get_running_loop().time(), len(self._silent) - _MOST_SILENT, []
+        for number, (protocol, since) in enumerate(self._silent.items()):
+            if since > now - (_LEAST_SECONDS if number < over else _HEAD_SECONDS):
                 break
-            _close(self._silent.popitem(last=False)[0])
+            late.append(protocol)
+        if late:
+            self._close(late, _PASSES)
         for protocol in [each for each in self._idle if _transport(each) is None]:
             del self._idle[protocol]
         if self._silent or self._idle:
             self._wake()
+
+    def _close(self, late: list[asyncio.Protocol], passes: int) -> None:
+        """Close these, unless what they have asked has only not been read yet, because there is so much else to do."""
+        if passes:
+            asyncio.get_running_loop().call_soon(self._close, late, passes - 1)
+            return
+        for protocol in late:
+            if self._silent.pop(protocol, None) is not None:
+                _close(protocol)
 
 
 def _transport(protocol: asyncio.Protocol) -> asyncio.BaseTransport | None:

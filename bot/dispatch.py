@@ -376,12 +376,13 @@ class Dispatch(People):
         async with waiting.lock:  # a question that is being joined to it comes along
             running = waiting.running
         try:
+            await self._later.settle(running.message.channel.key)
             await waiting.turn(running)
             if (afterwards := self._conversation.afterwards(running.message.channel)) is not None:
                 self._start(afterwards, "afterwards")
         except PostFailed as error:
             log.warning("an answer waits for its platform", heard=running.heard, reason=str(error))
-            self._later.deliver(running.heard)
+            self._later.deliver(running.message.channel.key, running.heard)
         except Exception:
             # The question stays in the inbox; the other channels and the next question here are not its victims.
             log.exception("a turn failed", heard=running.heard, platform=running.message.channel.platform)

@@ -1,8 +1,10 @@
-"""What is tried again when its time comes: showing an answer, closing a question."""
+"""What is tried again when its time comes: showing answers, in their order, and closing a question."""
 
 import asyncio
 import contextlib
+from collections import Counter
 from collections.abc import Coroutine
+from dataclasses import dataclass, field
 
 import structlog
 
@@ -18,6 +20,19 @@ log = structlog.get_logger(__name__)
 # Between attempts to deliver an answer that a platform did not take, for about two hours. Once the platform is well
 # again, nobody waits for a minute.
 RETRY_SECONDS = (5, 15, 30, *[45] * 160)
+SOON_SECONDS = (0, 1)  # before the attempts for which the next question of a channel waits
+_PATIENT = 5  # attempts at one answer, after which those behind it are shown before it
+
+_Key = tuple[str, str, str]
+
+
+@dataclass(slots=True)
+class _Owed:
+    """The answers that a channel has not got yet, by the numbers of their questions."""
+
+    heard: list[int] = field(default_factory=list)
+    failed: Counter[int] = field(default_factory=Counter)
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
 class Later:
@@ -26,11 +41,25 @@ class Later:
     def __init__(self, store: Store, conversation: Conversation) -> None:
         self._store = store
         self._conversation = conversation
+        self._owed: dict[_Key, _Owed] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def deliver(self, heard: int) -> None:
+    def deliver(self, key: _Key, heard: int) -> None:
         """Try again to show an answer that is kept, until its platform takes it or the attempts are used up."""
-        self._start(self._deliver(heard), "delivery")
+        owed = self._owed.get(key)
+        if owed is None:
+            owed = self._owed[key] = _Owed()
+            self._start(self._deliver(key), "delivery")
+        if heard not in owed.heard:
+            owed.heard.append(heard)
+
+    async def settle(self, key: _Key) -> None:
+        """Try to show what a channel has not got yet, before its next answer. That does not wait for ever."""
+        for seconds in SOON_SECONDS:
+            if key not in self._owed:
+                return
+            await asyncio.sleep(seconds)
+            await self._attempt(key)
 
     def close(self, heard: int) -> None:
         """Close a question whose author was told of trouble with the storage, once that is over."""
@@ -41,19 +70,42 @@ class Later:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._owed.clear()
 
-    async def _deliver(self, heard_id: int) -> None:
+    async def _deliver(self, key: _Key) -> None:
         for seconds in RETRY_SECONDS:
             await asyncio.sleep(seconds)
-            heard = next((each for each in await self._store.undone() if each.id == heard_id), None)
-            if heard is None:
+            await self._attempt(key)
+            if key not in self._owed:
                 return
-            try:
-                await self._conversation.resume(heard, Running(heard.id, unpacked(heard.body)))
-            except PostFailed as error:
-                log.warning("an answer still waits for its platform", heard=heard_id, reason=str(error))
-            else:
-                return
+        self._owed.pop(key, None)
+
+    async def _attempt(self, key: _Key) -> None:
+        """Try once to show what a channel has not got yet: the oldest first, and what is behind it only after it."""
+        owed = self._owed.get(key)
+        if owed is None:
+            return
+        async with owed.lock:
+            for heard in list(owed.heard):
+                try:
+                    await self._show(heard)
+                except PostFailed as error:
+                    log.warning("an answer still waits for its platform", heard=heard, reason=str(error))
+                    owed.failed[heard] += 1
+                    if owed.failed[heard] < _PATIENT:
+                        return
+                except Exception:
+                    log.exception("an answer could not be shown", heard=heard)
+                    return
+                else:
+                    owed.heard.remove(heard)
+            if not owed.heard:
+                self._owed.pop(key, None)
+
+    async def _show(self, heard_id: int) -> None:
+        heard = next((each for each in await self._store.undone() if each.id == heard_id), None)
+        if heard is not None and heard.state == "answered":  # else it is closed, or being answered anew
+            await self._conversation.resume(heard, Running(heard.id, unpacked(heard.body)))
 
     async def _close(self, heard_id: int) -> None:
         for seconds in RETRY_SECONDS:

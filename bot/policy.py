@@ -1,5 +1,6 @@
 """May this person use this skill here? Pure: what moderators chose comes in, a `UserError` or nothing comes out."""
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -11,6 +12,7 @@ from bot.log import redact
 from bot.messages import Channel, Person
 from bot.models import Role
 from bot.skill import Settings, Skill
+from bot.translations import translate
 
 __all__ = [
     "LIMITS",
@@ -28,6 +30,10 @@ __all__ = [
 ]
 
 S = TypeVar("S", bound=Settings)
+
+OFF = "“{skill}” is switched off in this channel. A moderator can switch it on."
+FOR_MODERATORS = "“{skill}” is for moderators only in this channel."
+FOR_SOME = "“{skill}” is for moderators, and for whom they have named, in this channel."
 
 LIMITS: Literal["@limits"] = "@limits"  # what is set for no single skill is kept under this name, which none can have
 
@@ -67,11 +73,8 @@ def permit(skill: Skill[Any, Any], chosen: Mapping[str, Any], person: Person, ch
     if allows(chosen, person, channel):
         return
     may = permitted(chosen)
-    if not may.enabled:
-        raise UserError(f"“{skill.name}” is switched off in this channel. A moderator can switch it on.")
-    if ids_in(may.besides):
-        raise UserError(f"“{skill.name}” is for moderators, and for whom they have named, in this channel.")
-    raise UserError(f"“{skill.name}” is for moderators only in this channel.")
+    why = OFF if not may.enabled else FOR_SOME if ids_in(may.besides) else FOR_MODERATORS
+    raise UserError(translate(why, person.locale).replace("{skill}", skill.name))
 
 
 def allows(chosen: Mapping[str, Any], person: Person, channel: Channel) -> bool:
@@ -154,9 +157,18 @@ def settings_of(skill: Skill[Any, Any], chosen: Mapping[str, Any]) -> Settings:
 
 def valid(kind: type[S], chosen: Mapping[str, Any]) -> S:
     """These settings, without what they do not know or cannot be."""
+    if not chosen:
+        usual: S = _usual(kind)
+        return usual
     known = {name: value for name, value in chosen.items() if name in kind.model_fields}
     try:
         return kind(**known)
     except ValidationError as error:
         wrong = {str(mistake["loc"][0]) for mistake in error.errors() if mistake["loc"]}
         return kind(**{name: value for name, value in known.items() if name not in wrong})
+
+
+@functools.lru_cache(1000)
+def _usual(kind: type[S]) -> S:
+    """Settings of which nothing was chosen: asked for many times a turn, and the same each time."""
+    return kind()

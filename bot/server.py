@@ -50,7 +50,7 @@ class Server:
             application,
             access_log=None,
             shutdown_timeout=5,
-            keepalive_timeout=15,
+            keepalive_timeout=75,  # longer than the 60 s of usual proxies: else they use what is just being closed
             lingering_time=5,
             auto_decompress=False,
             handle_signals=False,

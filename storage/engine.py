@@ -28,6 +28,7 @@ Work = Callable[[Connection], T]
 
 _GROUP = 64  # writes committed together at most: enough to share the disk's wait, few enough to keep it short
 _READERS = 2
+_SOON_SECONDS = 0.05  # for which a write that nobody waits for is held back
 _MISTAKES = ("SQLITE_CONSTRAINT", "SQLITE_ERROR")  # of a statement, not of the database
 _BUSY_SECONDS = 5  # for which another process may hold the database before a write fails
 
@@ -49,6 +50,7 @@ class _Write:
     work: Work[Any]
     done: "asyncio.Future[Any]"
     alone: bool = False  # in no transaction
+    soon: bool = False  # it may wait a moment for others to be committed with
     result: Any = None
     error: BaseException | None = None
 
@@ -140,6 +142,17 @@ class Database:
         self._queue.put(_Write(work, done))
         return await done
 
+    def write_soon(self, work: Work[None]) -> "asyncio.Future[None]":
+        """Run `work` before any later write, in a commit that it shares where another one comes soon: for what may be
+        lost in a crash. What is returned need not be awaited.
+        """
+        if self._writer is None:
+            raise StorageError("The database is closed.")
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        done.add_done_callback(lambda done: done.exception())  # so that nobody complains that it was not looked at
+        self._queue.put(_Write(work, done, soon=True))
+        return done
+
     async def checkpoint(self) -> None:
         """Move everything written into the file itself and empty the log beside it, unless somebody is reading."""
 
@@ -190,6 +203,9 @@ class Database:
             closing = False
             while not closing:
                 group = [self._queue.get()]
+                if group[0] is not None and group[0].soon:
+                    with contextlib.suppress(queue.Empty):
+                        group.append(self._queue.get(timeout=_SOON_SECONDS))
                 while len(group) < _GROUP and not self._queue.empty():
                     group.append(self._queue.get())
                 closing = None in group

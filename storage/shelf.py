@@ -33,6 +33,7 @@ class Shelf:
         # This process is the only one that writes, so what it read or wrote last is what is there.
         self._chosen: dict[tuple[str, str, str], dict[str, dict[str, Any]]] = {}
         self._changes = 0
+        self._noting: dict[tuple[str, str], dict[str, Any]] = {}  # on its way into the database
         self.notes_erased = 0  # how often notes went that nobody had taken away by name
 
     # What moderators have chosen, for a channel or (channel "") for a whole community.
@@ -149,11 +150,13 @@ class Shelf:
         tenant: str = "",
         channel: str = "",
         message: str = "",
+        soon: bool = False,
     ) -> None:
         """Keep `value` under (platform, name), replacing what was there; for so many `days`, or for good.
 
-        It goes with its community (`tenant`) too, and with the person whose own `channel` it is about, or to whom the
-        bot's `message` there was an answer.
+        With `soon`, it is kept before whatever is written after it, and until then a crash may lose it. It goes with
+        its community (`tenant`) too, and with the person whose own `channel` it is about, or to whom the bot's
+        `message` there was an answer.
         """
         kept = {
             "value": value,
@@ -166,10 +169,19 @@ class Shelf:
         def work(connection: Connection) -> None:
             _NOTE.run(connection, {"platform": platform, "name": name, **kept})
 
-        await self.database.write(work)
+        which = (platform, name)
+        self._noting.pop(which, None)
+        if not soon:
+            await self.database.write(work)
+            return
+        self._noting[which] = value
+        written = self.database.write_soon(work)
+        written.add_done_callback(lambda _: self._noting.get(which) is value and self._noting.pop(which))
 
     async def noted(self, platform: str, name: str) -> dict[str, Any] | None:
         """What was kept under (platform, name), or None."""
+        if (platform, name) in self._noting:
+            return self._noting[platform, name]
 
         def work(connection: Connection) -> dict[str, Any] | None:
             found: dict[str, Any] | None = (
@@ -185,6 +197,7 @@ class Shelf:
         def work(connection: Connection) -> None:
             connection.execute(delete(notes).where(notes.c.platform == platform, notes.c.name == name))
 
+        self._noting.pop((platform, name), None)
         await self.database.write(work)
 
     async def notes_from(self, platform: str, beginning: str, most: int) -> dict[str, dict[str, Any]]:

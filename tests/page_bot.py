@@ -73,7 +73,10 @@ class Harbour(FakeAdapter):
 
     async def communities(self) -> list[Community]:
         general, art = (Channel("discord", str(n), "harbour", name=name) for n, name in ((1, "#general"), (2, "#art")))
-        return [Community("discord", "harbour", "The Harbour", (general, art)), Community("discord", "", "Private")]
+        harbour = Community(
+            "discord", "harbour", "The Harbour", (general, art), (("77", "painters"), ("78", "sailors"))
+        )
+        return [harbour, Community("discord", "", "Private")]
 
 
 class PageBot(PageServer):

@@ -122,6 +122,8 @@ async def test_roles_and_people_may_use_what_is_for_moderators_where_they_are_na
     channel = room.adapter.message("").channel
     await room.dispatch.configure(channel, MO, "count", {"who": "moderators", "besides": "painters, eve"})
     people = {"ada": (), "eve": (), "bea": ("sailors", "painters"), "cai": ("painter",)}
+    german = Person("gerd", "Gerd", locale="de")
+    assert "„count“ ist in diesem Kanal für Moderatoren" in (await said(room, "count", german))[1]
     answers = {name: (await said(room, "count", Person(name, name, roles=roles)))[1] for name, roles in people.items()}
     refused = "“count” is for moderators, and for whom they have named, in this channel."
     assert answers == {"ada": refused, "eve": "One.", "bea": "One.", "cai": refused}

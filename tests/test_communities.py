@@ -23,12 +23,15 @@ async def discord() -> AsyncIterator[FakeDiscord]:
 
 async def test_servers_are_listed_with_their_channels(discord: FakeDiscord) -> None:
     async with Scene(discord, *EVERY) as scene:
+        crew = scene.discord.role(scene.guild, "crew")
+        await scene.discord.welcome(scene.guild)
         await scene.nothing_heard_before()  # by then it has been told of its servers
         harbour, private = await scene.adapter.communities()
         assert (harbour.platform, harbour.id, harbour.name) == ("discord", scene.guild.id, "The Harbour")
         assert [(each.id, each.tenant, each.name) for each in harbour.channels] == [
             (scene.general.id, scene.guild.id, "#general")
         ]
+        assert harbour.roles == ((crew.id, "crew"),)
         assert (private.id, private.name, private.channels) == ("", "Private conversations", ())
     assert await scene.adapter.communities() == [], "it is not there any more"
 

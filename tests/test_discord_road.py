@@ -138,3 +138,33 @@ async def test_a_picture_is_described_from_the_menu_of_its_message(
         await discord.command(town.general, town.ada, "describe", picture=picture, question="What is it?")
         await town.finished("A dot.")
     assert any("What is it?" in prompt.text for prompt in town.model.asked[-1])
+
+
+async def test_a_moderator_lets_only_painters_draw(discord: FakeDiscord, config: Config, store: Store) -> None:
+    town = Town(discord, store, ScriptedModel(lambda prompts: "Let us talk.", draws=PNG))
+    painters, bob = discord.role(town.guild, "painters"), town.bob
+    discord.join(town.guild, bob)
+    async with town.bot() as dispatch:
+        owner = town.guild.owner
+        called = await discord.command(town.general, owner, "parley settings", skill="draw")
+        settings = await discord.until(lambda: called.original)
+        await discord.until(lambda: "Who may use it: **everybody**" in settings.content)
+        opened = await discord.press(settings, owner, "Change…")
+        await discord.until(lambda: opened.response)
+        if all(each["component"]["custom_id"] != "besides" for each in opened.response["data"]["components"]):
+            opened = await discord.press(settings, owner, "Change (2)…")
+            await discord.until(lambda: opened.response)
+        await discord.submit(opened, who="moderators", besides=[painters.id])
+        await discord.until(lambda: "Who may use it: **moderators** (set here)" in settings.content)
+        assert f"<@&{painters.id}>" in settings.content
+        await discord.say(town.general, bob, "draw a fox", mention_bot=True)
+        await town.finished("“draw” is for moderators, and for whom they have named, in this channel.")
+        await discord.say(town.general, bob, "Please, could you draw me a fox?", mention_bot=True)
+        await town.finished("Let us talk.")
+        assert "draw" not in town.model.tools
+        discord.join(town.guild, bob, painters)
+        await discord.say(town.general, bob, "draw a fox", mention_bot=True)
+        await discord.until(lambda: any(post.files for post in discord.answers(town.general)))
+        await discord.press(settings, owner, "Back to the server's settings")
+        await discord.until(lambda: "Who may use it: **everybody**\n" in settings.content)
+        await dispatch.idle()

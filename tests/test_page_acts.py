@@ -285,8 +285,13 @@ async def test_settings_are_made_for_a_channel_of_another_community(browser: Bro
         paint = dialog.get_by_role("region", name="paint")
         await paint.get_by_text("6 settings").click()
         await paint.get_by_label("Who", exact=True).select_option("Moderators")
+        painters = paint.get_by_role("button", name="painters")
+        await painters.click()
+        await paint.get_by_role("button", name="sailors").click()
+        await paint.get_by_role("button", name="sailors").click()
         await paint.get_by_role("button", name="Save").click()
-        await expect(paint.get_by_text("Set for this channel only")).to_be_visible()
+        await expect(paint.get_by_text("Set for this channel only")).to_have_count(2)
+        await expect(painters).to_have_attribute("aria-pressed", "true")
         wrong = [*await faint(page), *await nameless(page), *await sideways(page)]
         await dialog.get_by_label("Channel").select_option("#general")
         await expect(paint.get_by_text("6 settings")).to_be_visible()
@@ -296,7 +301,7 @@ async def test_settings_are_made_for_a_channel_of_another_community(browser: Bro
         await expect(paint.get_by_text("4 settings")).to_be_visible()
         assert (wrong, visit.complaints) == ([], [])
         chosen = await bot.dispatch.choices(Channel("discord", "2", "harbour"))
-        assert chosen["paint"]["who"] == "moderators"
+        assert (chosen["paint"]["who"], chosen["paint"]["besides"]) == ("moderators", "77")
 
 
 async def test_all_this_can_be_read_and_has_names_by_day_by_night_and_on_a_phone(

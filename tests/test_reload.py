@@ -12,6 +12,8 @@ import pytest
 from bot.app import LESSONS, Parley
 from bot.config import Config, load_config
 from bot.models.quirks import Lessons
+from bot.testing import FakeAdapter
+from tests.discord_scene import loopback
 from tests.fakes.openai import FakeOpenAI, faults
 from tests.model_rig import Turn
 from tests.page_visitor import Visitor, eventually
@@ -24,9 +26,9 @@ async def openai() -> AsyncIterator[FakeOpenAI]:
 
 
 @asynccontextmanager
-async def parley_of(config: Config) -> AsyncIterator[Parley]:
-    """Parley, running with its page."""
-    parley = await Parley.open(config, only=("web",))
+async def parley_of(config: Config, *platforms: str) -> AsyncIterator[Parley]:
+    """Parley, running with its page, or on these platforms."""
+    parley = await Parley.open(config, only=platforms or ("web",))
     ready = asyncio.Event()
     running = asyncio.create_task(parley.run(ready.set))
     try:
@@ -125,3 +127,37 @@ def test_lessons_that_make_no_sense_are_left_out() -> None:
     assert lessons.of("a", "b").merged
     assert [each["model"] for each in lessons.kept()] == ["a b"]
     assert Lessons("nothing").kept() == []
+
+
+async def test_a_new_token_brings_discord_back_even_when_the_old_one_was_refused(config: Config) -> None:
+    async with loopback() as discord:
+        guild, ada = discord.guild(), discord.person("Ada")
+        discord.join(guild, ada)
+        room = discord.channel(guild)
+
+        def read(token: str) -> Config:
+            given = {"discord_token": token, "discord_api": discord.api, "probe": False}
+            return load_config(folder=config.folder, port=0, **given)
+
+        async with parley_of(read(discord.token), "web", "discord") as parley:
+            parley.adapters.append(FakeAdapter(config, parley.store))  # without any, it would end for the refusal
+            await discord.online()
+            await discord.say(room, ada, "Hello", mention_bot=True)
+            await discord.until(lambda: discord.answers(room))
+            await parley.dispatch.idle()
+
+            discord.token = "the.second.token"
+            assert await parley.reload(read(discord.token)) == []
+            await discord.say(room, ada, "Still there?", mention_bot=True)
+            await discord.until(lambda: len(discord.answers(room)) == 2)
+            await parley.dispatch.idle()
+
+            discord.token = "the.third.token"
+            await discord.say(room, ada, "And now?", mention_bot=True)
+            await discord.until(lambda: "discord" in parley.off)
+            assert await parley.reload(read(discord.token)) == []
+            assert "discord" not in parley.off
+            await discord.online()
+            await discord.say(room, ada, "Here again?", mention_bot=True)
+            await discord.until(lambda: len(discord.answers(room)) == 3)
+            await parley.dispatch.idle()

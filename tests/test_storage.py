@@ -1,6 +1,7 @@
 """The store keeps what it was given, loses nothing under load, and says plainly when it cannot be used."""
 
 import asyncio
+import contextlib
 import sqlite3
 from datetime import UTC, datetime
 from pathlib import Path
@@ -53,6 +54,26 @@ async def test_a_write_that_fails_is_undone_alone(store: Store) -> None:
         await asyncio.gather(store.database.write(half), good)
     assert await store.noted("test", "good") == {"n": 1}
     assert await store.noted("test", "half") is None
+
+
+async def test_a_note_that_can_wait_is_known_at_once_and_kept_with_what_is_written_next(store: Store) -> None:
+    with contextlib.closing(sqlite3.connect(store.database.path)) as other:
+        await store.note("test", "shown", {"n": 1}, soon=True)
+        assert await store.noted("test", "shown") == {"n": 1}
+        await store.note("test", "next", {"n": 2})
+        assert other.execute("SELECT count(*) FROM notes").fetchone() == (2,)
+    await store.note("test", "shown", {"n": 3}, soon=True)
+    await store.note("test", "shown", {"n": 4})
+    assert await store.noted("test", "shown") == {"n": 4}
+
+
+async def test_a_note_that_can_wait_does_not_wait_for_ever(config: Config) -> None:
+    store = await open_store(config.database)
+    await store.note("test", "shown", {"n": 1}, soon=True)
+    await store.close()
+    store = await open_store(config.database)
+    assert await store.noted("test", "shown") == {"n": 1}
+    await store.close()
 
 
 async def test_a_busy_database_is_waited_for(store: Store) -> None:

@@ -92,6 +92,21 @@ async def test_what_is_too_large_is_not_read_to_its_end(
     assert took < 40_000_000
 
 
+async def test_a_voice_message_of_teams_own_is_told_of(teams: FakeTeams, store: Store) -> None:
+    """In a chat it is a card whose sound nobody may fetch, in a channel nothing but a mark."""
+    ada = teams.person("Ada")
+    chat, group = teams.personal(ada), teams.group("A group", ada)
+    media = {"media": [{"url": "https://eu-api.asm.skype.com/v1/objects/0-x/views/audio"}], "duration": "PT4S"}
+    card = {"contentType": "application/vnd.microsoft.card.audio", "content": media}
+    mark = '<p><span itemscope itemtype="http://schema.skype.com/InputExtension" itemid="x"></span></p>'
+    async with TeamsBot(teams, store, model=ScriptedModel()) as bot:
+        await teams.say(chat, ada, "", attachments=[card])
+        await teams.say(group, ada, "", attachments=[{"contentType": "text/html", "content": mark}])
+        await bot.core.idle()  # type: ignore[union-attr]
+    for place in (chat, group):
+        assert "does not pass its own voice messages on" in teams.answers(place)[0].text
+
+
 async def test_a_recording_in_a_chat_of_ones_own_is_written_down(teams: FakeTeams, store: Store) -> None:
     ada = teams.person("Ada")
     chat, model = teams.personal(ada), ScriptedModel(hears="The fox is in the garden.")

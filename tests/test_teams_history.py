@@ -138,6 +138,7 @@ async def test_messages_are_read_as_people_see_them(
     say = teams.graph.say
     say(group, bob, '<p>Hi <at id="0">Ada Lovelace</at>, see&nbsp;this <emoji alt="😀"></emoji></p>', ago=90)
     say(group, bob, "never seen", ago=89, deletedDateTime="2026-01-01T00:00:00Z")
+    say(group, bob, "blocked", ago=88.5, policyViolation={"dlpAction": "notifySender, blockAccess"})
     say(group, None, "<systemEventMessage/>", ago=88, messageType="systemEventMessage")
     file = {"contentType": "reference", "name": "plan.docx", "contentUrl": "https://contoso.sharepoint.com/plan.docx"}
     say(group, bob, '<attachment id="1"></attachment>', ago=87, attachments=[file])
@@ -215,6 +216,7 @@ async def test_a_busy_graph_is_waited_for_a_while(
     teams.graph.say(group, bob, "<p>news</p>")
     channel = await heard(teams, bot, group, ada)
     teams.throttle(path="/messages", retry_after=0.1)
+    teams.throttle(path="/members", retry_after=0.1)
     assert texts(await read(bot, channel, ada)) == ["news", "hello"]
     teams.throttle(path="/messages", retry_after=600)
     assert await bot.adapter.earlier(channel, 9, None, Person(ada.aad, "Ada")) is None, "but not for ten minutes"

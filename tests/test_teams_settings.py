@@ -228,6 +228,24 @@ async def test_limits_are_set_like_everything_else_and_an_emptied_one_is_none(
     assert await chosen(bot, thread, ada, "@limits") == {}
 
 
+async def test_people_are_picked_who_may_use_what_is_for_owners(
+    teams: FakeTeams, bot: TeamsBot, thread: Conversation, ada: Person
+) -> None:
+    bob, eve = teams.person("Bob"), teams.person("Eve")
+    dialog = await Dialog(teams, thread, ada).open()
+    await dialog.press("Change…", "Describe")
+    picker = dialog.inputs["describe.besides"]
+    assert (picker["isMultiSelect"], picker["choices.data"]["dataset"]) == (True, "graph.microsoft.com/users")
+    await dialog.press("Save", describe__who="moderators", describe__besides=f"{eve.aad},{bob.aad}")
+    picked = " ".join(sorted((bob.aad, eve.aad)))
+    assert await chosen(bot, thread, ada, "describe") == {"who": "moderators", "besides": picked}
+
+    await dialog.press("Change…", "Describe")
+    assert dialog.inputs["describe.besides"]["value"] == picked.replace(" ", ",")
+    await dialog.press("Save", describe__besides="")
+    assert await chosen(bot, thread, ada, "describe") == {"who": "moderators"}
+
+
 async def test_whom_the_operator_named_sets_what_holds_for_all_and_sees_which_it_is(
     teams: FakeTeams, store: Store, ada: Person, thread: Conversation
 ) -> None:

@@ -259,8 +259,9 @@ async def test_whoever_runs_the_bot_sets_things_in_every_community_it_is_in(tmp_
                 "tenant": "harbour",
                 "name": "The Harbour",
                 "channels": [{"id": "1", "name": "#general"}, {"id": "2", "name": "#art"}],
+                "roles": [{"id": "77", "name": "painters"}, {"id": "78", "name": "sailors"}],
             },
-            {"platform": "discord", "tenant": "", "name": "Private", "channels": []},
+            {"platform": "discord", "tenant": "", "name": "Private", "channels": [], "roles": []},
         ]
         harbour = {"platform": "discord", "tenant": "harbour"}
         await choose(owner, **harbour, topic="paint", chosen={"most": 3, "who": "moderators"})

@@ -3,7 +3,10 @@
 discord.py is imported only once it is known that Discord is switched on: it costs a quarter of a second.
 """
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING
+
+import structlog
 
 from bot.adapter import Adapter, AdapterOff, Community, Examined, Host, Limits, Step
 from bot.adapters.discord.settings import DiscordSettings
@@ -16,6 +19,8 @@ if TYPE_CHECKING:
     from storage import Store
 
 __all__ = ["Discord"]
+
+log = structlog.get_logger(__name__)
 
 PACE = 1.2  # seconds between two steps: Discord allows five edits in five seconds in a channel, and one is kept
 PORTAL = "https://discord.com/developers/applications"
@@ -30,13 +35,7 @@ class Discord(Adapter):
     def __init__(self, config: "Config", store: "Store") -> None:
         """Raise `AdapterOff` when there is no usable DISCORD_TOKEN."""
         super().__init__(config, store)
-        token = config.discord_token.get_secret_value().removeprefix("Bot ").strip() if config.discord_token else ""
-        if not token:
-            raise AdapterOff(f"set DISCORD_TOKEN: {PORTAL} → your application → Bot → Reset Token")
-        if not (token.isascii() and token.isprintable()) or " " in token:
-            raise AdapterOff(f"DISCORD_TOKEN is not a token: copy it again from {PORTAL} → your application → Bot")
-
-        self._token = token
+        self._token = token = _token_of(config)
         from bot.adapters.discord.answering import Answering
         from bot.adapters.discord.connection import Connection
         from bot.adapters.discord.desk import Desk
@@ -147,6 +146,18 @@ class Discord(Adapter):
         client = self._connection.client
         return communities(client.guilds) if client is not None else []
 
+    def reload(self, config: "Config") -> Collection[str]:
+        """Come with a new token."""
+        try:
+            token = _token_of(config)
+        except AdapterOff as error:
+            log.error("discord keeps its token", reason=str(error))
+            return ()
+        if token != self._token:
+            self._token = token
+            self._connection.use(token)
+        return ("discord_token",)
+
     def link(self, channel: Channel, message_id: str) -> str:
         """The address of a message; nobody but their reader can open those in private."""
         return f"https://discord.com/channels/{channel.tenant or '@me'}/{channel.id}/{message_id}"
@@ -158,3 +169,13 @@ class Discord(Adapter):
 
     async def typing(self, channel: Channel) -> None:
         await self._connection.show_typing(channel)
+
+
+def _token_of(config: "Config") -> str:
+    """The token that is set. Raises `AdapterOff` when there is no usable one."""
+    token = config.discord_token.get_secret_value().removeprefix("Bot ").strip() if config.discord_token else ""
+    if not token:
+        raise AdapterOff(f"set DISCORD_TOKEN: {PORTAL} → your application → Bot → Reset Token")
+    if not (token.isascii() and token.isprintable()) or " " in token:
+        raise AdapterOff(f"DISCORD_TOKEN is not a token: copy it again from {PORTAL} → your application → Bot")
+    return token

@@ -182,6 +182,12 @@ class Connection:
             self._leaving = asyncio.create_task(self._leave(client))
             await asyncio.shield(self._leaving)  # whoever is in a hurry and cancels twice leaves no socket open
 
+    def use(self, token: str) -> None:
+        """Come with this token from now on: the present client leaves, and the next one brings it."""
+        self._token, self._refused = token, False
+        if self._client is not None:
+            self._leaving = asyncio.create_task(self._leave(self._client))
+
     async def _leave(self, client: Client) -> None:
         """Give what is being sent a moment, then close the client under it."""
         if self._sends:

@@ -175,6 +175,8 @@ class Teams(Adapter):
             await asyncio.gather(*self._background, return_exceptions=True)
             if self._keys is not None:
                 await self._keys.close()
+            if self._bearer is not None:
+                await self._bearer.close()
             if self._graph is not None:
                 await self._graph.close()
             await self._wire.close()

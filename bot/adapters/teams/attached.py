@@ -16,13 +16,16 @@ from botbuilder.schema import Attachment as Attached
 from bot.adapters.teams.hosts import Hosts, parse
 from bot.messages import Attachment
 
-__all__ = ["DOWNLOAD", "GRAPH", "SERVICE", "attachments_of", "files_in", "has_pictures"]
+__all__ = ["DOWNLOAD", "GRAPH", "SERVICE", "VOICE", "attachments_of", "files_in", "has_pictures"]
 
 # How an attachment is read again: through the service with the bot's token, from elsewhere without, or from Graph.
 SERVICE = "service:"
 DOWNLOAD = "download:"
 GRAPH = "graph:"
+VOICE = "voice:"  # not at all: a voice message of Teams' own
 
+_VOICE_CARD = "application/vnd.microsoft.card.audio"
+_VOICE_MARK = "schema.skype.com/InputExtension"
 _DOWNLOAD_INFO = "application/vnd.microsoft.teams.file.download.info"
 _KEPT_BY_TEAMS = "/v3/attachments/"
 _LONGEST_NAME = 80
@@ -42,12 +45,18 @@ _TYPES = {  # what the standard library does not know everywhere
 }
 
 
-def attachments_of(attached: Sequence[Attached | None], hosts: Hosts, inside: tuple[str, ...]) -> Iterator[Attachment]:
-    """The files and pictures of an activity.
+def attachments_of(
+    attached: Sequence[Attached | None], hosts: Hosts, inside: tuple[str, ...], *, silent: bool
+) -> Iterator[Attachment]:
+    """The files and pictures of an activity, and its voice message, which may be all there is where it is `silent`.
 
     What is `inside` the conversation has one of these in its path at Graph, before the message's id.
     """
     pictures = False
+    if any(each is not None and each.content_type == _VOICE_CARD for each in attached) or (
+        silent and any(_VOICE_MARK in markup for markup in _markup(attached))
+    ):
+        yield Attachment("voice message", "audio/mp4", source=VOICE)
     for number, each in enumerate(attached, 1):
         found = _attachment(each, number, hosts) if each is not None else None
         if found is not None:

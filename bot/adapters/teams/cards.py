@@ -8,6 +8,7 @@ from typing import Any
 from bot.forms import Form, FormField
 from bot.markup import length
 from bot.messages import Button
+from bot.policy import ids_in
 from bot.translations import translate
 
 __all__ = [
@@ -123,6 +124,14 @@ def field_of(field: FormField, locale: str, *, value: Any, prefix: str = "") -> 
                 {"title": translate(str(choice), locale) or "–", "value": str(choice)} for choice in field.choices
             ]
             return given | {"type": "Input.ChoiceSet", "choices": choices} | _value(value)
+        case "people":
+            # Teams finds people for this as one types, and gives their Entra ids. A client that cannot find any shows
+            # those that are chosen, and does not lose them.
+            ids = sorted(ids_in(str(value or "")))
+            picked = [{"title": each, "value": each} for each in ids]
+            found = {"choices.data": {"type": "Data.Query", "dataset": "graph.microsoft.com/users"}}
+            picker = {"type": "Input.ChoiceSet", "isMultiSelect": True, "style": "filtered", "choices": picked}
+            return given | picker | found | _value(",".join(ids))
         case "int" | "float":
             bounds = {"min": field.least, "max": field.most, "value": value}
             number = {"type": "Input.Number"} | {name: each for name, each in bounds.items() if each is not None}
@@ -169,6 +178,8 @@ def values_of(form: Form, data: Mapping[str, Any], *, prefix: str = "") -> Json:
             given = str(given).lower() == "true"
         elif field.kind in ("int", "float"):
             given = _read(given)
+        elif field.kind == "people":
+            given = " ".join(sorted(ids_in(str(given))))
         found[field.name] = given
     return found
 

@@ -7,10 +7,12 @@ with it: it was told to wait, or nobody was there. Edits and deletions can be re
 import asyncio
 import functools
 import itertools
+import math
 import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from typing import Any, Literal
 from urllib.parse import quote
 
@@ -23,6 +25,7 @@ from bot.adapters.teams.bearer import Bearer, SignInFailed
 from bot.adapters.teams.hosts import Hosts, parse
 from bot.adapters.teams.pace import Lane, Lanes
 from bot.adapters.teams.wire import Wire, read_limited
+from bot.budget import Seldom
 
 __all__ = ["Connector", "Method", "Refused", "Unsent"]
 
@@ -31,8 +34,9 @@ log = structlog.get_logger(__name__)
 Method = Literal["GET", "POST", "PUT", "DELETE"]
 
 _NOTHING_DONE = frozenset({412, 429})
-_TRANSIENT = frozenset({412, 429, 500, 502, 503, 504})
+_TRANSIENT = frozenset({408, 412, 425, 429})  # and whatever is wrong on the side of Teams
 _LARGEST = 64 * 1024
+_ALARM_EVERY = 600.0
 _PAUSES = (0.4, 0.8, 1.6, 3.0, 6.0, 10.0)
 
 
@@ -75,6 +79,7 @@ class Connector:
         self._bearer = bearer
         self._clock = clock
         self._lanes = Lanes(clock)
+        self._alarm = Seldom(_ALARM_EVERY)
 
     async def send(
         self,
@@ -127,8 +132,9 @@ class Connector:
         way = self._lanes.of(lane)
         if not patience and (way.lock.locked() or way.wait()):
             raise Unsent("the conversation is busy")
+        deadline = self._clock() + patience  # what waits for others waits, too
         async with way.lock:
-            return await self._persist(session, method, url, payload, way, patience)
+            return await self._persist(session, method, url, payload, way, deadline)
 
     async def _persist(
         self,
@@ -137,9 +143,8 @@ class Connector:
         url: URL,
         payload: bytes | None,
         lane: Lane,
-        patience: float,
+        deadline: float,
     ) -> dict[str, Any]:
-        deadline = self._clock() + patience
         renewed = False
         problem = Unsent("Teams asked to wait")
         for attempt in itertools.count():
@@ -163,21 +168,34 @@ class Connector:
                 if method == "POST":
                     raise problem from None
             else:
-                if answer.status < 300:
+                if self._bearer and answer.status != 401:
+                    self._bearer.accepted(token)
+                code = _code(answer.body)
+                if answer.status < 300 and not code:
                     return _read_object(answer.body)
-                problem = Refused(answer.status, _code(answer.body))
-                if answer.status == 401 and self._bearer and not renewed:
+                problem = Refused(answer.status, code)
+                if answer.status == 401 and self._bearer and not renewed and self._bearer.forget(token):
                     renewed = True
-                    self._bearer.forget(token)
                     continue
-                if answer.retry_after is not None:
-                    pause = answer.retry_after
-                if answer.status not in (_NOTHING_DONE if method == "POST" else _TRANSIENT):
-                    _complain(answer.status, problem.code)
+                if answer.retry_after is not None:  # spread a little: many may have been told the same
+                    pause = max(answer.retry_after, _PAUSES[0]) + random.uniform(0, 0.25)  # noqa: S311
+                if not _comes_again(method, answer.status):
+                    self._complain(answer.status, problem.code)
                     raise problem
             log.info("teams request waits", method=method, attempt=attempt + 1, reason=str(problem), seconds=pause)
             lane.close_for(pause)
         raise AssertionError("unreachable")
+
+    def _complain(self, status: int, code: str) -> None:
+        if status == 501:
+            log.info("this service does not do that", code=code)
+        elif status != 401:
+            log.warning("teams refused a request", status=status, code=code)
+        elif self._alarm.due(status):
+            log.error(
+                "Teams refuses the bot's token, also a new one",
+                remedy="check that TEAMS_APP_ID is the bot registered in Azure and TEAMS_TENANT_ID is its tenant",
+            )
 
 
 @functools.lru_cache(1000)
@@ -185,16 +203,9 @@ def _quoted(conversation: str) -> str:
     return quote(conversation, safe="")
 
 
-def _complain(status: int, code: str) -> None:
-    if status == 401:
-        log.error(
-            "Teams refused the bot's token twice",
-            remedy="check that TEAMS_APP_ID is the bot registered in Azure and TEAMS_TENANT_ID is its tenant",
-        )
-    elif status == 501:
-        log.info("this service does not do that", code=code)
-    else:
-        log.warning("teams refused a request", status=status, code=code)
+def _comes_again(method: Method, status: int) -> bool:
+    """Whether a request is repeated after this answer: a new message only when Teams surely did nothing with it."""
+    return status in _NOTHING_DONE if method == "POST" else status in _TRANSIENT or (status >= 500 and status != 501)
 
 
 async def _once(
@@ -235,7 +246,14 @@ def _code(body: bytes) -> str:
 
 
 def _seconds(value: str | None) -> float | None:
-    try:
-        return min(max(float(value), 0.0), 86400.0) if value else None
-    except ValueError:
+    """How long to wait, as `Retry-After` says it: seconds, or a date."""
+    if not value:
         return None
+    try:
+        seconds = float(value)
+    except ValueError:
+        try:
+            seconds = parsedate_to_datetime(value).timestamp() - time.time()
+        except (ValueError, OverflowError):
+            return None
+    return None if math.isnan(seconds) else min(max(seconds, 0.0), 86400.0)

@@ -4,6 +4,7 @@ What waits for their word is in storage for a day, and goes at once when they do
 once: whoever finds the offer open has it to send, and what a restart interrupts is sent on.
 """
 
+import asyncio
 import uuid
 from typing import TYPE_CHECKING, Any
 
@@ -38,6 +39,7 @@ _DECLINED = "“{}” was not saved."
 _FAILED = "“{}” could not be saved in your OneDrive. Ask me for it once more."
 _GONE = "“{}” could not be saved: the time that Teams gives for it was over. Ask me for it once more."
 _LONGEST = 500
+_AT_ONCE = 4  # files that are on their way, whole in memory
 
 
 class Consents:
@@ -48,6 +50,7 @@ class Consents:
         self._uploading = Uploading(wire, hosts)
         self._store = store
         self._underway: set[str] = set()
+        self._places = asyncio.Semaphore(_AT_ONCE)
 
     async def ask(self, channel: Channel, address: Address, attachment: Attachment, locale: str) -> str:
         """Offer a file; the id of the message. Raises `Unsent`."""
@@ -95,16 +98,18 @@ class Consents:
 
     async def resume(self) -> None:
         """Send on what an earlier process was sending."""
-        for upload in await self._store.uploads_underway("teams"):
-            platform, tenant, conversation = upload.key
-            try:
-                address = await self._sending.address(Channel(platform, conversation, tenant, "direct"))
-            except PostFailed as error:
-                log.info("a file is sent nowhere any more", reason=str(error))
-                await self._store.finish_upload(upload.id)
-                continue
-            log.info("a file is sent on after a restart", state=upload.state)
-            await self._send(address, upload, upload.target, upload.message, upload.locale, resumed=True)
+        await asyncio.gather(*(self._resume(each) for each in await self._store.uploads_underway("teams")))
+
+    async def _resume(self, upload: Upload) -> None:
+        platform, tenant, conversation = upload.key
+        try:
+            address = await self._sending.address(Channel(platform, conversation, tenant, "direct"))
+        except PostFailed as error:
+            log.info("a file is sent nowhere any more", reason=str(error))
+            await self._store.finish_upload(upload.id)
+            return
+        log.info("a file is sent on after a restart", state=upload.state)
+        await self._send(address, upload, upload.target, upload.message, upload.locale, resumed=True)
 
     async def _send(
         self, address: Address, upload: Upload, target: Json, card: str, locale: str, *, resumed: bool = False
@@ -113,13 +118,14 @@ class Consents:
             return
         self._underway.add(upload.id)
         try:
-            outcome = await self._uploading.send(
-                str(target.get("uploadUrl") or ""),
-                await self._store.upload_bytes(upload.id),
-                resumed=resumed,
-                closing=upload.state == "closing",
-                close=lambda: self._store.close_upload(upload.id),
-            )
+            async with self._places:
+                outcome = await self._uploading.send(
+                    str(target.get("uploadUrl") or ""),
+                    await self._store.upload_bytes(upload.id),
+                    resumed=resumed,
+                    closing=upload.state == "closing",
+                    close=lambda: self._store.close_upload(upload.id),
+                )
             # A changed card can be changed again: what breaks off here is done once more, and nobody sees that.
             if outcome == "arrived":
                 shown = _info(upload.name, target)

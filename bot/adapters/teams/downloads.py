@@ -7,7 +7,7 @@ import aiohttp
 import structlog
 from yarl import URL
 
-from bot.adapters.teams.attached import DOWNLOAD, GRAPH, SERVICE
+from bot.adapters.teams.attached import DOWNLOAD, GRAPH, SERVICE, VOICE
 from bot.adapters.teams.bearer import Bearer, SignInFailed
 from bot.adapters.teams.graph import Graph
 from bot.adapters.teams.hosts import Hosts, parse
@@ -24,6 +24,10 @@ _LEAST_PACE = 500_000  # bytes in a second, below which a large one is not waite
 _NOT_ALLOWED = (
     "Teams does not let me read “{}” here. Send it to me in a personal chat, or ask whoever runs this bot to let it "
     "read the files of this team (see “Permissions” in its Teams guide)."
+)
+_NO_VOICE = (
+    "Teams does not pass its own voice messages on to bots. Please record it another way, and send me the sound file "
+    "in a personal chat."
 )
 _SIGN_IN = "Teams gives out a sign-in page instead of “{}”: its link is over. Please send the file again."
 _MOST_HOPS = 3
@@ -42,6 +46,8 @@ class Downloads:
     async def read(self, attachment: Attachment, limit: int, tenant: str) -> bytes:
         """The bytes of a file from a tenant. Raises `UserError` above `limit` bytes and when it cannot be had."""
         name = attachment.name
+        if attachment.source == VOICE:
+            raise UserError(_NO_VOICE)
         own, kept = attachment.source.startswith(SERVICE), attachment.source.startswith(GRAPH)
         url = parse(attachment.source.removeprefix(GRAPH if kept else SERVICE if own else DOWNLOAD))
         if kept:

@@ -97,14 +97,14 @@ def when(activity: Activity) -> datetime:
 
 def message_of(activity: Activity, hosts: Hosts, *, moderator: bool | None = None) -> Message:
     """What a person said. The bot's mention is left out of the text."""
-    channel = channel_of(activity)
+    channel, text = channel_of(activity), text_of(activity)
     return Message(
         id=activity.id,
         channel=channel,
         author=person_of(activity, moderator=moderator),
-        text=text_of(activity),
+        text=text,
         sent_at=when(activity),
-        attachments=tuple(attachments_of(activity.attachments or (), hosts, _inside(activity))),
+        attachments=tuple(attachments_of(activity.attachments or (), hosts, _inside(activity), silent=not text)),
         quote=_quote(activity),
     )
 

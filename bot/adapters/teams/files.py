@@ -219,11 +219,11 @@ class _Below:
                 if error.status != 404:  # else somebody has deleted it
                     raise
                 before = ""
-        # Noted afterwards only: buttons that a crash shows twice do no harm.
+        # Noted afterwards only, with the next write: buttons that a crash shows twice do no harm.
         before = before or await self._sending.send(address, carded(card), patience=PATIENCE_RUNNING)
         if self.shown.pop(_STOP, None) is not None or self.shown.get(_BUTTONS) != before:
             self.shown[_BUTTONS] = before
-            await self.keep()
+            await self.keep(soon=True)
 
     async def stop(self, address: Address, card: "Json") -> None:
         """Have the card that stops the answer in the place of buttons. Raises `Unsent`."""
@@ -245,15 +245,15 @@ class _Below:
             await self._store.unnote("teams", below_name(self._channel, shown_id))
         await self.keep()
 
-    async def keep(self, more: "dict[str, str] | None" = None) -> None:
-        """Remember what is shown, and `more`."""
+    async def keep(self, more: "dict[str, str] | None" = None, *, soon: bool = False) -> None:
+        """Remember what is shown, and `more`; `soon`, where a crash may lose it."""
         shown = self.shown | (more or {})
         if not shown:
             await self._store.unnote("teams", self._name)
             return
-        await self._note(self._name, {"shown": shown})
+        await self._note(self._name, {"shown": shown}, soon=soon)
 
-    async def _note(self, name: str, value: "Json") -> None:
+    async def _note(self, name: str, value: "Json", *, soon: bool = False) -> None:
         await self._store.note(
             "teams",
             name,
@@ -262,6 +262,7 @@ class _Below:
             tenant=self._channel.tenant,
             channel=self._channel.id,
             message=self._message_id,
+            soon=soon,
         )
 
 

@@ -19,7 +19,7 @@ import structlog
 from yarl import URL
 
 from bot.adapters.teams.bearer import Bearer, SignInFailed
-from bot.adapters.teams.hosts import parse
+from bot.adapters.teams.hosts import SHAREPOINT, parse
 from bot.adapters.teams.wire import Wire, read_limited
 
 __all__ = ["TROUBLE", "Absent", "Denied", "Graph", "Json", "Member", "graph_root", "moment"]
@@ -98,7 +98,7 @@ class Graph:
         if self.trusts(url):
             whole = url if url.path.endswith("/$value") else URL(f"{str(url).rstrip('/')}/$value", encoded=True)
             return whole if "/hostedContents/" in url.path and ".." not in url.raw_path else None
-        if url.scheme != "https" or not (url.host or "").lower().endswith((".sharepoint.com", ".sharepoint.us")):
+        if url.scheme != "https" or not (url.host or "").lower().endswith(SHAREPOINT):
             return None
         share = base64.urlsafe_b64encode(str(url).encode()).decode().rstrip("=")
         return URL(f"{self._root}/v1.0/shares/u!{share}/driveItem/content", encoded=True)
@@ -115,9 +115,9 @@ class Graph:
         member = await self.member(tenant, place, person)
         return member is not None and member.owner
 
-    async def member(self, tenant: str, place: str, person: str) -> Member | None:
+    async def member(self, tenant: str, place: str, person: str, *, patience: float = 0.0) -> Member | None:
         """A person's (by Entra id) place in `teams/ID`, `teams/ID/channels/ID` or `chats/ID`; None when Graph does not
-        say so in time.
+        say so in time. A busy Graph is asked again for `patience` seconds.
         """
         key = (tenant, place, person)
         until, member = self._known.get(key, (0.0, Member()))
@@ -125,7 +125,9 @@ class Graph:
             return member
         task = self._asking.get(key)
         if task is None:
-            task = self._asking[key] = asyncio.create_task(self._find_out(tenant, place, person), name="teams members")
+            task = self._asking[key] = asyncio.create_task(
+                self._find_out(tenant, place, person, patience), name="teams members"
+            )
             task.add_done_callback(lambda _: self._asking.pop(key, None))
         done, _ = await asyncio.wait({task}, timeout=_WAIT)
         return task.result() if done and not task.cancelled() and task.exception() is None else None
@@ -141,10 +143,10 @@ class Graph:
             task.cancel()
         await asyncio.gather(*self._asking.values(), return_exceptions=True)
 
-    async def _find_out(self, tenant: str, place: str, person: str) -> Member | None:
+    async def _find_out(self, tenant: str, place: str, person: str, patience: float) -> Member | None:
         member, seconds = Member(), _FRESH
         try:
-            member = await self._look_up(tenant, place, person)
+            member = await self._look_up(tenant, place, person, patience)
         except Absent:
             log.info("a place is not there for the bot")
         except Denied:
@@ -161,9 +163,10 @@ class Graph:
             self._known.popitem(last=False)
         return member
 
-    async def _look_up(self, tenant: str, place: str, person: str) -> Member:
+    async def _look_up(self, tenant: str, place: str, person: str, patience: float) -> Member:
         query = "" if place.startswith("chats/") else f"?$top={_MEMBERS}"
-        async for page in self.pages(tenant, f"{place_path(place)}/members{query}", most=_MOST_PAGES):
+        path = f"{place_path(place)}/members{query}"
+        async for page in self.pages(tenant, path, most=_MOST_PAGES, patience=patience):
             for each in page:
                 if str(each.get("userId", "")).lower() == person.lower():
                     roles = each.get("roles")

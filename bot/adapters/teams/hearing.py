@@ -105,7 +105,7 @@ class Hearing:
         if self.taken is not None and message.channel.kind in ("channel", "thread"):
             self.taken(message.channel)
         new = await host.heard(await self._whole(message, activity))
-        log.info(
+        log.debug(  # the core has told of it already
             "teams message",
             id=message.id,
             kind=message.channel.kind,

@@ -17,7 +17,7 @@ from bot.errors import UserError
 from bot.markup import clean, clean_name
 from bot.messages import Person, Said
 
-__all__ = ["NOT_FOR_YOU", "NO_PERMISSION", "earlier", "from_when", "text_in"]
+__all__ = ["NOT_FOR_YOU", "NO_PERMISSION", "earlier", "from_when", "is_shown", "text_in"]
 
 log = structlog.get_logger(__name__)
 
@@ -29,6 +29,7 @@ _POSTS = 20  # of a channel on a page: each comes with its replies
 _MOST_PAGES = 30
 _SECONDS = 12.0
 _PATIENCE = 5.0  # of them, for a Graph that is busy
+_FOR_MEMBERS = 3.0
 _LONGEST = 8000
 _ENTRA = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _FORWARDED = "forwardedMessageReference"
@@ -67,7 +68,7 @@ async def from_when(graph: Graph, place: Place, reader: Person) -> datetime:
     """From when on this person may read here, by Graph's word of now. Raises `UserError` when they may not."""
     member = None
     if _ENTRA.fullmatch(reader.id):
-        member = await graph.member(place.tenant, place.members, reader.id)
+        member = await graph.member(place.tenant, place.members, reader.id, patience=_FOR_MEMBERS)
     if member is not None and member.refused:
         raise UserError(NO_PERMISSION)
     if member is None or not member.here:
@@ -144,7 +145,7 @@ def _with_replies(page: Iterable[Json]) -> Iterator[Json]:
 def _said(raw: Json, own: str) -> Said | None:
     """A message as it is seen; None for one that was deleted, that Teams wrote itself, or that has no words."""
     at, message_id = moment(raw.get("createdDateTime")), raw.get("id")
-    if raw.get("messageType") != "message" or raw.get("deletedDateTime"):
+    if not is_shown(raw):
         return None
     if at is None or not isinstance(message_id, str) or not (text := text_in(raw)):
         return None
@@ -161,6 +162,13 @@ def _said(raw: Json, own: str) -> Said | None:
         message_id,
         at,
     )
+
+
+def is_shown(raw: Json) -> bool:
+    """Whether people see a message that Graph gave: Teams' own are none, nor are those that are deleted or blocked."""
+    if raw.get("messageType") != "message" or raw.get("deletedDateTime"):
+        return False
+    return "block" not in str(_dict(raw.get("policyViolation")).get("dlpAction") or "").lower()
 
 
 def text_in(raw: Json, *, marks: bool = True) -> str:

@@ -6,8 +6,12 @@ from collections.abc import Iterable
 
 from yarl import URL
 
-__all__ = ["Hosts", "is_loopback", "parse"]
+__all__ = ["SHAREPOINT", "Hosts", "is_loopback", "parse"]
 
+# Where organisations keep their files, each below a name of its own.
+SHAREPOINT = (".sharepoint.com", ".sharepoint.us", ".sharepoint-mil.us", ".sharepoint.cn")
+
+_LONGEST_NAME = 253
 # Never all of .trafficmanager.net: anyone can register a name there.
 _TEAMS = "smba.trafficmanager.net"
 _TEAMS_BELOW = (".smba.trafficmanager.net", ".botframework.com")
@@ -15,8 +19,11 @@ _TEAMS_BELOW = (".smba.trafficmanager.net", ".botframework.com")
 
 def is_loopback(host: str | None) -> bool:
     """Whether a host name or address means this machine."""
-    if not host:
-        return False
+    return host is not None and 0 < len(host) <= _LONGEST_NAME and _is_loopback(host)
+
+
+@functools.lru_cache(500)
+def _is_loopback(host: str) -> bool:
     if host.lower() == "localhost":
         return True
     try:

@@ -16,7 +16,7 @@ from bot.adapters.teams.addresses import Addresses
 from bot.adapters.teams.attached import GRAPH, files_in
 from bot.adapters.teams.files import below_name
 from bot.adapters.teams.graph import TROUBLE, Absent, Denied, Graph, moment
-from bot.adapters.teams.history import from_when, text_in
+from bot.adapters.teams.history import from_when, is_shown, text_in
 from bot.adapters.teams.places import Place, Places
 from bot.errors import UserError
 from bot.messages import Attachment, Message, Person, Quote
@@ -106,7 +106,7 @@ class Quoting:
         begin: datetime = await from_when(self._graph, place, reader)
         raw = await self._fetch(place, message_id)
         at = moment(raw.get("createdDateTime"))
-        if at is None or at <= begin or raw.get("deletedDateTime") or raw.get("messageType") != "message":
+        if at is None or at <= begin or not is_shown(raw):
             return None
         return Quote(message_id, _author(raw, self._own), text_in(raw, marks=False), _files(raw, place))
 

@@ -17,7 +17,7 @@ from bot.messages import Channel
 if TYPE_CHECKING:
     from bot.adapters.teams.cards import Json
 
-__all__ = ["ASKED", "PATIENCE", "PATIENCE_RUNNING", "Sending", "carded", "written"]
+__all__ = ["ASKED", "PATIENCE", "PATIENCE_RUNNING", "Doubtful", "Sending", "carded", "written"]
 
 log = structlog.get_logger(__name__)
 
@@ -27,6 +27,10 @@ ASKED = "asked-"  # begins the id of a question that no message shows: it was as
 _GONE = (403, 404, 410)
 _NOT_DONE_HERE = 501  # what the Agents Playground says to deletions
 _NOTHING = "–"
+
+
+class Doubtful(PostFailed):
+    """A post that Teams may have shown all the same."""
 
 
 class Sending:
@@ -52,7 +56,7 @@ class Sending:
     async def failure(self, error: Unsent, channel: Channel, *, new: bool) -> PostFailed:
         """What the core is told; a `new` message that Teams takes nowhere means that the bot is no longer there."""
         if not isinstance(error, Refused) or error.status not in _GONE:
-            return PostFailed(str(error))
+            return Doubtful(str(error)) if error.doubtful else PostFailed(str(error))
         if new:
             await self._addresses.close(channel)
         return Gone(str(error))

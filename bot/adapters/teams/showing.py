@@ -9,7 +9,7 @@ from typing import Any
 import structlog
 from botbuilder.schema import Activity, ActivityTypes, CardAction, SuggestedActions
 
-from bot.adapter import PostFailed
+from bot.adapter import Gone, PostFailed
 from bot.adapters.teams.addresses import Address, Addresses
 from bot.adapters.teams.cards import row, stop, table, weight
 from bot.adapters.teams.connector import Refused, Unsent
@@ -18,7 +18,7 @@ from bot.adapters.teams.files import Files
 from bot.adapters.teams.markdown import shown, wide_tables
 from bot.adapters.teams.offered import Offered
 from bot.adapters.teams.pages import NEW_POST
-from bot.adapters.teams.sending import PATIENCE, PATIENCE_RUNNING, Sending, written
+from bot.adapters.teams.sending import PATIENCE, PATIENCE_RUNNING, Doubtful, Sending, written
 from bot.adapters.teams.stops import Stops
 from bot.adapters.teams.streams import Ended, Streams
 from bot.markup import length, split
@@ -29,6 +29,9 @@ __all__ = ["Showing"]
 log = structlog.get_logger(__name__)
 
 _REMEMBERED = 1000
+_MOST_DOUBTS = 2  # first sights of an answer that may have been shown, after which only its end is tried
+_UNNAMED = "unnamed-"  # begins the id of a message to which Teams gave none
+_NOT_TAKEN = "I have an answer to this, but Teams does not take it from me. Please ask again, perhaps in other words."
 # Bytes of UTF-16, as Teams counts: less than the 28 KB of a card and the 80 KB of a message, with all that is around.
 _LARGEST_TABLES, _LARGEST_TEXT = 22_000, 70_000
 _LEAST_ROOM = 200  # characters: what is too long even so is too long for another reason
@@ -62,6 +65,8 @@ class Showing:
             OrderedDict()
         )  # characters of a message, where all was too long
         self._fresh: OrderedDict[tuple[str, str], None] = OrderedDict()  # messages with which nothing was shown yet
+        self._doubts: OrderedDict[tuple[str, str], int] = OrderedDict()  # posts that may have arrived, by attempt
+        self._bare: OrderedDict[tuple[str, str], bool] = OrderedDict()  # what was posted, but not yet as a whole
 
     async def post(self, channel: Channel, reply: Reply, *, answers: str, nonce: str) -> str:
         """Show an answer; the id of the message with its text. Raises `PostFailed` or `Gone`."""
@@ -71,7 +76,7 @@ class Showing:
         attempt = (channel.id, nonce)
         message_id = self._posted.get(attempt)
         if message_id is None:
-            message_id = await self._begin(channel, address, reply, "" if apart else answers)
+            message_id = await self._first(channel, address, reply, "" if apart else answers, nonce)
             if apart:
                 await self._addresses.moved(channel, message_id)
                 address = replace(address, conversation=f"{channel.parent};messageid={message_id}")
@@ -82,6 +87,9 @@ class Showing:
             self._posted[attempt] = message_id  # files may fail below, and this is asked for again
             while len(self._posted) > _REMEMBERED:
                 self._posted.popitem(last=False)
+        if not reply.running and self._bare.get(attempt):
+            await self._put(channel, address, message_id, reply)
+            self._bare.pop(attempt, None)
         await self._rest(channel, address, message_id, reply)
         return message_id
 
@@ -90,7 +98,11 @@ class Showing:
         if not reply.running:
             await self._stops.end(channel, message_id)
         address = await self._address(channel, message_id)
-        if reply.running:
+        if self._is_unnamed(address, message_id):
+            if reply.running:
+                return  # it cannot be changed; the whole is said anew
+            await self._put(channel, address, message_id, reply)
+        elif reply.running:
             try:
                 grown = await self._streams.grow(channel, address, message_id, reply)
             except Unsent as error:
@@ -104,6 +116,41 @@ class Showing:
             if ended != "shown":
                 await self._change(channel, address, message_id, reply, ended=ended, stopped=stopped)
         await self._rest(channel, address, message_id, reply)
+
+    async def _first(self, channel: Channel, address: Address, reply: Reply, answers: str, nonce: str) -> str:
+        """The first sight of an answer, which does no harm if it is seen twice: nothing tells whether a post arrived
+        whose answer was lost. What is whole already follows as a change of it.
+        """
+        attempt = (channel.id, nonce)
+        doubts = self._doubts.get(attempt, 0)
+        if reply.running and doubts >= _MOST_DOUBTS:
+            raise Gone("the beginning of this answer may have been shown; the whole is shown when it is there")
+        whole = not reply.running
+        if whole or doubts:
+            reply = Reply("…", running=True, status=True)
+        try:
+            if whole:
+                message_id = await self._text(channel, address, reply, answers=answers, patience=PATIENCE)
+            else:
+                message_id = await self._begin(channel, address, reply, answers)
+        except Doubtful:
+            _note(self._doubts, attempt, doubts + 1)
+            raise
+        if whole:
+            _note(self._bare, attempt, True)
+        if not message_id:
+            log.warning("teams gave no name to a message")
+        return message_id or f"{_UNNAMED}{nonce}"
+
+    async def _put(self, channel: Channel, address: Address, message_id: str, reply: Reply) -> None:
+        """Put the whole of an answer in the place of a first sight that is no stream."""
+        if not self._is_unnamed(address, message_id):
+            await self._change(channel, address, message_id, reply)
+            return
+        self._streams.rename(address, message_id, await self._text(channel, address, reply))
+
+    def _is_unnamed(self, address: Address, message_id: str) -> bool:
+        return message_id.startswith(_UNNAMED) and self._streams.really(address, message_id) == message_id
 
     async def remove(self, channel: Channel, message_id: str) -> None:
         """Delete an answer with its files; one that is not there any more is deleted. Raises `PostFailed` or `Gone`."""
@@ -174,7 +221,7 @@ class Showing:
                 message_id = await self._streams.begin(channel, address, reply, answers=answers)
             except Unsent as error:
                 raise await self._sending.failure(error, channel, new=True) from None
-            if message_id:
+            if message_id is not None:
                 return message_id
         return await self._text(channel, address, reply, answers=answers)
 
@@ -198,7 +245,8 @@ class Showing:
                 return
             absent = refusal.cause.status == 404 and channel.kind == "direct" and not reply.running
             if absent and ended == "refused":
-                await self._text(channel, address, reply)  # the stream has left nothing that could be changed
+                # The stream has left nothing that could be changed.
+                self._streams.rename(address, message_id, await self._text(channel, address, reply))
                 return
             left_open = code.startswith("ContentStream") or (absent and message_id not in self._posted.values())
             if not left_open or reply.running or ended != "none":
@@ -231,13 +279,25 @@ class Showing:
         )
 
     async def _text(
-        self, channel: Channel, address: Address, reply: Reply, *, message_id: str = "", answers: str = ""
+        self,
+        channel: Channel,
+        address: Address,
+        reply: Reply,
+        *,
+        message_id: str = "",
+        answers: str = "",
+        patience: float = 0.0,
     ) -> str:
-        """Post the text of a reply, or put it into the message `message_id`, where a refusal raises `_Refusal`."""
-        patience = PATIENCE_RUNNING if reply.running else PATIENCE
+        """Post the text of a reply, or put it into the message `message_id`, where a refusal raises `_Refusal`.
+
+        What Teams does not take as it is, is said with less.
+        """
+        patience = patience or (PATIENCE_RUNNING if reply.running else PATIENCE)
         room = self._rooms.get((channel.id, message_id), 0)
+        instead: Activity | None = None
+        less = [] if reply.running else [_only_words(reply), written(_NOT_TAKEN)]
         while True:
-            activity = self._message(reply, room)
+            activity = instead or self._message(reply, room)
             try:
                 if weight(activity.text) > _LARGEST_TEXT:
                     raise Refused(413)
@@ -248,15 +308,20 @@ class Showing:
                     message_id = await self._sending.send(address, activity, answers=answers, patience=patience)
             except Refused as error:
                 narrower = (room or length(_text_of(reply))) // 2
-                if error.status == 413 and narrower >= _LEAST_ROOM:
+                if error.status == 413 and narrower >= _LEAST_ROOM and instead is None:
                     log.info("a text is too long for teams", characters=room or length(_text_of(reply)))
                     room = narrower
+                    continue
+                if less and _is_odd(error):
+                    instead, room = less.pop(0 if error.status != 413 else -1), 0
+                    if error.status == 413:
+                        less.clear()
                     continue
                 if message_id:
                     raise _Refusal(error) from None
                 raise await self._sending.failure(error, channel, new=True) from None
             except Unsent as error:
-                raise PostFailed(str(error)) from None
+                raise await self._sending.failure(error, channel, new=not message_id) from None
             if room:
                 self._rooms[channel.id, message_id] = room
                 while len(self._rooms) > _REMEMBERED:
@@ -284,6 +349,23 @@ class Showing:
         for activity in more:
             activity.entities = [label("", self._sensitivity)]
         return more
+
+
+def _note(among: "OrderedDict[tuple[str, str], Any]", attempt: tuple[str, str], value: object) -> None:
+    """Remember this of an attempt, and forget the oldest ones."""
+    among[attempt] = value
+    while len(among) > _REMEMBERED:
+        among.popitem(last=False)
+
+
+def _is_odd(refused: Refused) -> bool:
+    """Whether it is the message itself that Teams does not take."""
+    return refused.status in (400, 413, 422) and not refused.code.startswith("ContentStream")
+
+
+def _only_words(reply: Reply) -> Activity:
+    """A reply without anything around it."""
+    return Activity(type=ActivityTypes.message, text=_text_of(reply) or reply.footer, text_format="plain")
 
 
 class _Refusal(Exception):

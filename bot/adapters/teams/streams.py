@@ -63,13 +63,13 @@ class Streams:
         self._running: OrderedDict[tuple[str, str], _Stream] = OrderedDict()
         self._others: OrderedDict[tuple[str, str], str] = OrderedDict()
 
-    async def begin(self, channel: Channel, address: Address, reply: Reply, *, answers: str) -> str:
-        """Begin to show an answer; the message's id, or nothing where Teams does not stream just now.
+    async def begin(self, channel: Channel, address: Address, reply: Reply, *, answers: str) -> str | None:
+        """Begin to show an answer; the message's id (empty where Teams gave none), or None where it does not stream.
 
         Raises `Unsent`, but not for a refusal to stream.
         """
         if any(key[0] == channel.id and not each.canceled for key, each in self._running.items()):
-            return ""  # a chat has one at a time
+            return None  # a chat has one at a time
         text = "" if reply.status else settled(reply.text)
         sign = "" if text else (reply.text.strip() or "…")[:_LONGEST_SIGN]
         activity = _chunk(text or sign, "streaming" if text else "informative", "", 1)
@@ -79,7 +79,7 @@ class Streams:
             if error.status not in (400, 403, 405) or (error.status == 403 and not error.code.startswith(_REFUSED)):
                 raise
             log.info("teams does not stream here", reason=str(error))
-            return ""
+            return None
         if message_id:
             self._running[channel.id, message_id] = _Stream(self._clock(), said=text, sign=sign)
             while len(self._running) > _KEPT:
@@ -139,11 +139,15 @@ class Streams:
         except Unsent as error:
             log.info("a stream could not be ended", reason=str(error))
             return "doubtful" if error.doubtful or not isinstance(error, Refused) else "refused"
-        if shown_as and shown_as != message_id:
-            self._others[address.conversation, message_id] = shown_as
+        self.rename(address, message_id, shown_as)
+        return "shown"
+
+    def rename(self, address: Address, message_id: str, other: str) -> None:
+        """From now on this message is changed by another id."""
+        if other and other != message_id:
+            self._others[address.conversation, message_id] = other
             while len(self._others) > _KEPT:
                 self._others.popitem(last=False)
-        return "shown"
 
     def really(self, address: Address, message_id: str) -> str:
         """The id by which a message is changed, should the end of a stream have another one than its beginning."""

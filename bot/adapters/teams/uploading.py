@@ -13,7 +13,7 @@ import orjson
 import structlog
 from yarl import URL
 
-from bot.adapters.teams.hosts import Hosts, parse
+from bot.adapters.teams.hosts import SHAREPOINT, Hosts, parse
 from bot.adapters.teams.wire import Wire, read_limited
 
 __all__ = ["Outcome", "Uploading"]
@@ -28,7 +28,7 @@ _LARGEST_ANSWER = 64 * 1024
 _PAUSES = (0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 30.0)  # before what failed is tried again, if nothing has come through since
 _LONGEST_PAUSE = 60.0
 _SLOW = aiohttp.ClientTimeout(total=180, sock_connect=10, sock_read=60)
-_ONEDRIVE = (".sharepoint.com", ".sharepoint.us", ".sharepoint-mil.us", ".sharepoint.cn", ".1drv.com")
+_ONEDRIVE = (*SHAREPOINT, ".1drv.com")
 _OVER = (401, 403, 404, 410)  # an address that is used up, or too old
 _PASSING = (408, 416, 423, 429, 500, 502, 503, 504, 509)
 

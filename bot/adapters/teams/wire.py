@@ -28,7 +28,7 @@ class Wire:
     async def open(self) -> None:
         # Idle connections are dropped early: a POST on one that the server has just closed may or may not have arrived.
         self._trusted = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=100, keepalive_timeout=20),
+            connector=aiohttp.TCPConnector(limit=1000, keepalive_timeout=20),  # who waits for Teams holds up nobody
             cookie_jar=aiohttp.DummyCookieJar(),
             timeout=_TRY,
             json_serialize=lambda value: orjson.dumps(value).decode(),

@@ -40,6 +40,7 @@ class SettingsRoutes:
                         "tenant": each.id,
                         "name": each.name,
                         "channels": [{"id": channel.id, "name": channel.name} for channel in each.channels],
+                        "roles": [{"id": role, "name": name} for role, name in each.roles],
                     }
                     for each in found
                 ]

@@ -9,11 +9,11 @@ let made = 0;
 
 export class FormView {
   // `values` are shown where there are any, else the defaults. `without` names fields that are asked for elsewhere;
-  // `below` makes what else is to be shown below a field.
-  constructor(form, values = {}, { without = [], compact = false, onchange = () => {}, below = () => null } = {}) {
+  // `below` makes what else is to be shown below a field, given its control.
+  constructor(form, values = {}, { without = [], compact = false, onchange = () => {}, below = () => [] } = {}) {
     this.fields = form.fields
       .filter((field) => !without.includes(field.name))
-      .map((field) => new Field(field, values[field.name] ?? field.default, compact, onchange, below(field)));
+      .map((field) => new Field(field, values[field.name] ?? field.default, compact, onchange, below));
     this.element = make(`div.fields${compact ? ".compact" : ""}`, {}, ...this.fields.map((each) => each.element));
   }
 
@@ -50,6 +50,7 @@ class Field {
     made += 1;
     this.control = control(field, shown, `field-${made}`);
     this.shown = this.value;
+    const more = below(field, this.control) ?? [];
     const told = make("p.field-about", { id: `field-${made}-about` }, field.description);
     this.wrong = make("p.mistake", { id: `field-${made}-mistake`, role: "alert", hidden: true });
     this.control.setAttribute("aria-describedby", `${told.id} ${this.wrong.id}`);
@@ -59,7 +60,7 @@ class Field {
       onchange();
     });
     const label = make("label", { htmlFor: this.control.id }, strings.fieldName(field.name));
-    this.element = make(`div.field.${field.kind}`, {}, make("div.field-words", {}, label, told), this.control, below, this.wrong);
+    this.element = make(`div.field.${field.kind}`, {}, make("div.field-words", {}, label, told), this.control, ...more, this.wrong);
   }
 
   get value() {

@@ -96,13 +96,15 @@ export class SettingsView {
 
   async #load() {
     const asked = (this.asked = this.#place);
+    this.skills.inert = true; // what is still shown is of another place
     try {
       const { topics } = await api.settings(asked);
       if (asked !== this.asked) return;
       this.#complain("");
       this.skills.replaceChildren(...topics.map((each) => this.#section(each, asked)));
+      this.skills.inert = false;
     } catch (trouble) {
-      this.#complain(trouble.message);
+      if (asked === this.asked) this.#complain(trouble.message);
     }
   }
 
@@ -154,6 +156,23 @@ export class SettingsView {
     return make("p.origin", {}, said, button ? " · " : null, button);
   }
 
+  // The roles of the community as buttons, which put their ids among those that are written, or take them away.
+  #roles(control) {
+    const written = () => control.value.split(/[\s,]+/).filter(Boolean);
+    const buttons = (this.community?.roles ?? []).map(({ id, name }) => {
+      const toggle = () => {
+        control.value = (written().includes(id) ? written().filter((each) => each !== id) : [...written(), id]).join(" ");
+        control.dispatchEvent(new Event("input"));
+      };
+      const button = make("button.role", { type: "button", dir: "auto", onclick: toggle }, name);
+      const show = () => button.setAttribute("aria-pressed", String(written().includes(id)));
+      control.addEventListener("input", show);
+      show();
+      return button;
+    });
+    return buttons.length ? make("div.roles", { role: "group", "aria-label": strings.rolesThere }, ...buttons) : null;
+  }
+
   #fields({ name, form, values, origins, place }, state) {
     const saving = make("button.primary", { type: "submit", disabled: true }, strings.saveSettings);
     const begin = (now) => {
@@ -168,7 +187,10 @@ export class SettingsView {
         if (after) begun(after).querySelector("input, select, textarea")?.focus();
       };
       const view = new FormView(form, now.values, {
-        below: (field) => this.#origin(strings.fieldName(field.name), now.origins[field.name], back(field)),
+        below: (field, control) => [
+          field.kind === "people" ? this.#roles(control) : null,
+          this.#origin(strings.fieldName(field.name), now.origins[field.name], back(field)),
+        ],
         onchange: () => {
           saving.disabled = !Object.keys(view.changed).length;
           state.textContent = "";

@@ -139,6 +139,7 @@ export const strings = {
   thisPage: "This page",
   community: (platform, name) => `${strings.platformNames[platform] ?? platform}: ${name}`,
   wholeCommunity: "All channels",
+  rolesThere: "Roles",
   origins: { here: "Set for this conversation only", community: "Set for all conversations" },
   originsElsewhere: { here: "Set for this channel only", community: "Set for all channels" },
   takeBack: { here: "Use what goes for all", community: "Use what is usual" },
