@@ -58,7 +58,7 @@ class Bot:
             whole = [each for each in self.teams.answers(chat) if each.activity["type"] == "message"]
             return any(said.search(each.text) for each in whole)
 
-        await self.teams.until(there, within=30)
+        await self.teams.until(there, within=60)
 
     async def round(self, *, together: bool) -> None:
         """Ask, and keep what it cost."""
