@@ -20,7 +20,7 @@ BUTTONS = (Button("regenerate", "Regenerate"), Button("good", "👍"), Button("b
 
 
 class Echo:
-    """Answers every message: with one post, or as an answer of the bot goes, with its placeholder and its buttons."""
+    """Answers every message: all at once, or as an answer of the bot goes, with its placeholder and its buttons."""
 
     def __init__(self, adapter: Teams, *, whole: bool) -> None:
         self.adapter = adapter
