@@ -18,7 +18,7 @@ from bot.limits import Limited
 from bot.metrics import LAG, RUNNING, WAITING
 from bot.models import Models
 from bot.models.find import find_models
-from bot.models.quirks import Lessons
+from bot.models.quirks import REMEMBERED_DAYS, Lessons
 from bot.modelsettings import ModelSettings
 from bot.server import Server
 from bot.version import __version__
@@ -235,7 +235,7 @@ class Parley:
             await self._lessons.changed.wait()
             self._lessons.changed.clear()
             try:
-                await self.store.note(*LESSONS, {"kept": self._lessons.kept()})
+                await self.store.note(*LESSONS, {"kept": self._lessons.kept()}, days=REMEMBERED_DAYS)
             except Exception:
                 log.exception("what was learned of models could not be kept; it will be learned again")
 

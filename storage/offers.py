@@ -83,6 +83,24 @@ class Offers(Accounts):
         given = await self._given(key, inbox.c.event == event)
         return given.question if given is not None else None
 
+    async def answer_to(self, key: tuple[str, str, str], event: str) -> str:
+        """What was answered to a message, as far as it is kept."""
+        statement = (
+            select(lines.c.text)
+            .where(
+                lines.c.platform == key[0],
+                lines.c.tenant == key[1],
+                lines.c.channel == key[2],
+                lines.c.message_id == f"re:{event}",
+            )
+            .limit(1)
+        )
+
+        def work(connection: Connection) -> str:
+            return connection.execute(statement).scalar_one_or_none() or ""
+
+        return await self.database.read(work)
+
     async def _given(self, key: tuple[str, str, str], which: Any) -> Given | None:
         statement = (
             select(*_GIVEN)

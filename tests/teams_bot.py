@@ -132,7 +132,7 @@ class TeamsBot:
         self.notes = Notes()
         self.skills = {found.name: found.skill for found in find_skills() if found.skill}
         self.adapter.commands = commands_of(self.skills.values())
-        self.notes.topics = topics_of(self.skills.values())
+        self.notes.topics = topics_of(self.skills.values(), self.adapter)
         self.core: Dispatch | None = None
         if model is not None:
             self.core = Dispatch(store, Conversation(store, self.skills, models_of(model), {"teams": self.adapter}))

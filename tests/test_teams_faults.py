@@ -148,6 +148,19 @@ async def test_what_teams_does_not_take_is_said_with_less(
     assert seen in answer.text
 
 
+async def test_what_cannot_be_changed_is_said_anew(
+    teams: FakeTeams, bot: TeamsBot, ada: Person, group: Conversation
+) -> None:
+    heard = await ask(teams, bot, group, ada)
+    message_id = await say(bot, heard, Reply("…", running=True, status=True))
+    teams.fail(400, method="PUT", code="BadArgument", times=3)
+
+    await bot.adapter.edit(heard.channel, message_id, Reply("Foxes are red."))
+    await bot.adapter.edit(heard.channel, message_id, Reply("Foxes are quick."))
+
+    assert [each.text for each in teams.answers(group)] == ["Foxes are quick."]
+
+
 # Being told to wait.
 
 

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from bot.adapters.teams import graph as graph_module
 from bot.errors import UserError
 from bot.messages import Channel, Person, Said
 from bot.testing import ScriptedModel
@@ -229,6 +230,19 @@ async def test_while_graph_is_away_what_was_said_to_the_bot_has_to_do(
     await read(bot, channel, ada)
     teams.drop(path="/messages", times=2)
     assert await bot.adapter.earlier(channel, 9, None, Person(ada.aad, "Ada")) is None
+
+
+async def test_a_channel_with_too_many_replies_to_read_is_told_of_by_its_posts(
+    teams: FakeTeams, bot: TeamsBot, ada: Member, bob: Member, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(graph_module, "_LARGEST", 10_000)
+    fresh = teams.thread("Planning", ada, bob)
+    teams.graph.let_read(fresh, ada, bob)
+    teams.graph.begin(fresh, bob, "<p>The plan</p>", id="77")
+    for number in range(30):
+        teams.graph.say(fresh, bob, f"<p>{'x' * 400}</p>", root="77", ago=100 - number)
+    await teams.say(fresh, ada, "catch up", id=fresh.id.partition("=")[2])
+    assert texts(await read(bot, bot.notes.last.channel, ada)) == ["The plan", "catch up"]
 
 
 async def test_a_page_somewhere_else_is_never_asked_for(

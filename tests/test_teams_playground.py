@@ -47,7 +47,7 @@ async def trying(folder: Path, openai: FakeOpenAI) -> AsyncIterator[tuple[Starte
     """`parley teams try` with the Playground that is installed: it, and the address of the page."""
     programs = folder / "bin"
     programs.mkdir()
-    (programs / "npx").write_text(f'#!/bin/sh\nshift 3\nexec "{NODE}" "{CLI}" "$@"\n')
+    (programs / "npx").write_text(f'#!/bin/sh\nwhile [ "$1" != start ]; do shift; done\nexec "{NODE}" "{CLI}" "$@"\n')
     (programs / "npx").chmod(0o755)
     given = {"OPENAI_API_KEY": openai.key, "OPENAI_BASE_URL": openai.url, "BROWSER": "none"}
     given["PATH"] = f"{programs}{os.pathsep}{os.environ['PATH']}"
@@ -178,6 +178,19 @@ async def test_several_people_with_the_bot(browser: Browser, tmp_path: Path) -> 
             await page.keyboard.press("Enter")
             await expect(said(page, "Heard: Alex Wilber: a second one below it")).to_be_visible()
             await expect(box(page, 2)).to_have_count(1)  # the welcome's thread and this one, and the box for a post
+
+            await page.get_by_text("Mock an Activity").click()
+            await page.get_by_text("Custom activity", exact=True).click()
+            await dialog.locator(".view-line").nth(9).wait_for()
+            await dialog.locator(".monaco-editor").first.click()
+            await page.keyboard.press("Control+End")
+            await page.keyboard.press("ArrowLeft")
+            await page.keyboard.insert_text(', "type": "invoke", "name": "config/fetch", "value": {}')
+            await dialog.get_by_role("button", name="Send activity").click()
+            await page.get_by_label("Toggle Log Panel").or_(page.get_by_title("Toggle Log Panel")).click()
+            await page.get_by_text("invoke 200").last.click()
+            await page.get_by_role("tab", name="Response").click()
+            await expect(page.locator("body")).to_contain_text("Where I answer in this channel")
         await ended(started)
     asked = [str(call.messages[-1]["content"]) for call in openai.of()]
     assert not any("for nobody" in each for each in asked[:1])

@@ -80,6 +80,20 @@ async def test_a_reply_to_ones_own_picture_shows_it_to_the_model_again(
     assert teams.answers(chat)[-2].text.startswith("Red.")
 
 
+async def test_a_reply_to_an_answer_quotes_more_of_it_than_teams_does(
+    teams: FakeTeams, store: Store, ada: Person
+) -> None:
+    """Teams passes on its beginning only; what is in the context anyway is not shown twice in full."""
+    answer = " ".join(f"point {number}" for number in range(60))
+    chat, model = teams.personal(ada), ScriptedModel(answer, "Because.")
+    async with TeamsBot(teams, store, model=model) as bot:
+        await teams.say(chat, ada, "What is there to know?")
+        await bot.core.idle()  # type: ignore[union-attr]
+        await teams.say(chat, ada, "Why the last one?", quote=teams.answers(chat)[0])
+        await bot.core.idle()  # type: ignore[union-attr]
+    assert "point 30" in model.asked[-1][-1].text
+
+
 async def test_a_reply_to_a_drawn_picture_is_a_reply_to_the_answer_that_it_stands_below(
     teams: FakeTeams, bot: TeamsBot, store: Store, ada: Person
 ) -> None:
@@ -116,18 +130,20 @@ async def test_in_a_group_a_reply_to_somebodys_picture_asks_about_that_picture(
 async def test_the_first_question_below_a_post_is_about_that_post(
     teams: FakeTeams, store: Store, ada: Person, bob: Person
 ) -> None:
-    thread, model = teams.thread("Foxes", ada, bob), ScriptedModel("A fox.", "I said so.")
+    thread, model = teams.thread("Foxes", ada, bob), ScriptedModel("A fox.", "A red fox.", "I said so.")
     root = thread.id.partition("=")[2]
     teams.graph.let_read(thread, ada, bob)
     teams.graph.begin(thread, bob, put_in(teams, thread, root, drawn()))
     async with TeamsBot(teams, store, model=model) as bot:
-        await teams.say(thread, ada, "What is on this?")
+        question = await teams.say(thread, ada, "What is on this?")
+        await bot.core.idle()  # type: ignore[union-attr]
+        await teams.change(thread, ada, question.id, "What is on this picture?")
         await bot.core.idle()  # type: ignore[union-attr]
         asked = len(teams.called("GET", "/messages/"))
         await teams.say(thread, ada, "Are you sure?")
         await bot.core.idle()  # type: ignore[union-attr]
 
-    assert [sum(len(prompt.pictures) for prompt in asked) for asked in model.asked] == [1, 0]
+    assert [sum(len(prompt.pictures) for prompt in asked) for asked in model.asked] == [1, 1, 0]
     assert "Look!" in str(model.asked[0])
     assert len(teams.called("GET", "/messages/")) == asked, "by then it is known what it is about"
 

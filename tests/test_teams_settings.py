@@ -214,6 +214,35 @@ async def test_what_is_set_here_can_be_taken_back(
     assert await chosen(bot, thread, ada, "draw") == {}
 
 
+async def test_who_may_use_something_is_picked_from_the_organisation(
+    teams: FakeTeams, bot: TeamsBot, ada: Person, thread: Conversation
+) -> None:
+    bob, grace = teams.person("Bob"), teams.person("Grace")
+    dialog = await (await Dialog(teams, thread, ada).open()).press("Change…", "'Draw'")
+    picker = dialog.inputs["draw.besides"]
+    assert (picker["isMultiSelect"], picker["choices.data"]["dataset"]) == (True, "graph.microsoft.com/users")
+
+    await dialog.set(draw__who="moderators", draw__besides=f"{bob.aad},{grace.aad}")
+    await dialog.press("Change…", "'Draw'")
+    assert dialog.inputs["draw.besides"]["value"] == ",".join(sorted((bob.aad, grace.aad)))
+
+    await teams.say(thread, bob, "draw a fox")
+    await teams.say(thread, teams.person("Eve"), "draw a fox")
+    await bot.core.idle()  # type: ignore[union-attr]
+    told = ["for moderators" in each.text for each in teams.answers(thread) if each.text]
+    assert (told[0], told[-1]) == (False, True), "Bob was named, Eve was not"
+
+    await dialog.set(draw__besides="")
+    assert await chosen(bot, thread, ada, "draw") == {"who": "moderators"}
+
+
+async def test_a_chat_has_no_threads_to_choose(teams: FakeTeams, bot: TeamsBot, ada: Person) -> None:
+    dialog = await Dialog(teams, teams.personal(ada), ada).open()
+
+    assert dialog.texts[0] == "Settings for this chat"
+    assert "Teams" not in dialog.texts
+
+
 async def test_limits_are_set_like_everything_else_and_an_emptied_one_is_none(
     teams: FakeTeams, bot: TeamsBot, ada: Person, thread: Conversation
 ) -> None:
@@ -253,7 +282,6 @@ async def test_whom_the_operator_named_sets_what_holds_for_all_and_sees_which_it
         dialog = await Dialog(teams, thread, ada).open()
         await dialog.press("Settings for the whole organisation")
         assert dialog.texts[0] == "Settings for the whole organisation"
-        assert "teams.replies" not in dialog.inputs, "that is a channel's own"
         await dialog.press("Change…", "'Draw'")
         await dialog.set(draw__most="3")
         assert dialog.texts[0] == "Settings for the whole organisation"
@@ -285,7 +313,7 @@ async def test_who_is_no_owner_sets_nothing_whatever_they_send(
     await bot.adapter.store.choose(("teams", thread.tenant, thread.channel), "draw", {"most": 2})
 
     said = [(await teams.invoke(thread, bob, "config/fetch", {})).json["config"]]
-    data = {"parley": {"do": do, "skill": "draw"}, "draw.most": "1", "teams.replies": "post"}
+    data = {"parley": {"do": do, "skill": "draw"}, "draw.most": "1", "@teams.replies": "in a new post"}
     said.append((await teams.invoke(thread, bob, "config/submit", {"data": data})).json["config"])
 
     assert [each["type"] for each in said] == ["message"] * 2
@@ -324,11 +352,9 @@ async def test_a_channel_can_have_its_answers_as_new_posts(teams: FakeTeams, sto
     thread = teams.thread("", ada, channel=general)
     teams.graph.owners[f"teams/{teams.group_of(general.id)}"] = {ada.aad}
     async with TeamsBot(teams, store, model=ScriptedModel("None.")) as bot:
-        dialog = await Dialog(teams, thread, ada).open()
-        assert dialog.inputs["teams.replies"]["value"] == "thread"
-        await dialog.set(teams__replies="post")
-        assert (await dialog.open()).inputs["teams.replies"]["value"] == "post"
-
+        dialog = await (await Dialog(teams, thread, ada).open()).press("Change…", "'Teams'")
+        assert dialog.inputs["@teams.replies"]["value"] == "in the thread of the question"
+        await dialog.set(**{"@teams__replies": "in a new post"})
         await teams.say(thread, ada, "news?")
         await bot.core.idle()  # type: ignore[union-attr]
 
@@ -409,7 +435,7 @@ async def test_the_dialog_speaks_the_language_of_whoever_opens_it(
     theirs = await Dialog(teams, thread, ada, locale).open()
     assert len(theirs.texts) == len(english.texts)
     same = {text for text in english.texts if text in theirs.texts}
-    assert same <= {"Chat", "Transcribe", "Describe", "Search", "Speak"}, "names may be the same"
+    assert same <= {"Chat", "Transcribe", "Describe", "Search", "Speak", "Teams"}, "names may be the same"
     for skill in ("draw", "chat", "transcribe", "@limits"):
         data = {"parley": {"do": "open", "skill": skill}}
         pages = []

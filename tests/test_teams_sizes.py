@@ -81,12 +81,12 @@ async def test_it_is_not_said_twice_and_goes_when_the_answer_gets_shorter(
     assert texts(teams, group) == ["Foxes are red."]
 
 
-async def test_a_first_post_that_is_too_long_goes_on_below_too(
+async def test_what_is_said_at_once_and_too_long_goes_on_below_too(
     teams: FakeTeams, bot: TeamsBot, group: Conversation, ada: Person
 ) -> None:
     await teams.say(group, ada, "hello")
     heard = bot.notes.last
-    teams.fail(413, method="POST", code="MessageSizeTooBig")
+    teams.fail(413, method="PUT", code="MessageSizeTooBig")
 
     await bot.adapter.post(heard.channel, Reply(TEXT), answers=heard.id, nonce="1")
 

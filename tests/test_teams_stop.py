@@ -331,7 +331,7 @@ async def test_where_answers_are_posts_of_their_own_the_button_is_below_the_post
     teams.graph.owners[f"teams/{teams.group_of(general.id)}"] = {ada.aad}
     async with TeamsBot(teams, store, model=Slow()) as bot:
         assert bot.core is not None
-        await teams.invoke(thread, ada, "config/submit", {"data": {"teams.replies": "post"}})
+        await teams.invoke(thread, ada, "config/submit", {"data": {"@teams.replies": "in a new post"}})
         await teams.say(thread, ada, "Tell me of foxes.")
         await stop_shown(teams, general)
         post, card = teams.answers(general)

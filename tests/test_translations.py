@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 from bot import translations
+from bot.adapters.teams.own import TeamsSettings
+from bot.forms import form_of
 from bot.translations import languages, translate
 
 BOT = Path(str(resources.files("bot")))
@@ -90,12 +92,14 @@ def test_everything_that_is_said_in_teams_is_said_in_every_language(language: st
     found = {text for file in sorted(BOT.glob("adapters/teams/*.py")) for text in said_in(file)}
 
     assert len(found) > 40, "or this looks in the wrong place"
-    assert {"In a new post", "Saved. It holds from the next message on.", "What can you do?", "Regenerate"} <= found
+    assert {"Save and go on", "Saved. It holds from the next message on.", "What can you do?", "Regenerate"} <= found
     assert [text for text in sorted(found) if text and translate(text, language) == text] == []
 
 
 def test_nothing_is_translated_for_teams_that_is_never_said() -> None:
     found = {text for file in sorted(BOT.glob("adapters/teams/*.py")) for text in said_in(file)}
+    form = form_of(TeamsSettings).fields[0]
+    found |= {form.description, *form.choices, str(TeamsSettings.__doc__).removesuffix(".")}
     made = {"Draw"}  # the manifest makes it of a command's name
     assert set(sentences(BOT / "locales" / "teams" / "de.toml")) - found == made
 

@@ -10,11 +10,11 @@ from typing import Any
 import structlog
 from pydantic import TypeAdapter, ValidationError
 
-__all__ = ["Lessons", "Quirks"]
+__all__ = ["REMEMBERED_DAYS", "Lessons", "Quirks"]
 
 log = structlog.get_logger(__name__)
 
-_REMEMBERED = 14 * 24 * 3600.0  # seconds
+REMEMBERED_DAYS = 14
 _MOST_KEPT = 200
 _LIMITS = {"max_tokens": "max_completion_tokens", "max_completion_tokens": "max_tokens"}
 _MAY_DROP = (
@@ -144,7 +144,7 @@ class Lessons:
         """What is known of a model of the server at this address."""
         name = f"{server} {model}"
         known = self._quirks.get(name)
-        if known is None or (known.at and not 0 <= time.time() - known.at < _REMEMBERED):
+        if known is None or (known.at and not 0 <= time.time() - known.at < REMEMBERED_DAYS * 86400):
             known = self._quirks[name] = Quirks()
         return known
 

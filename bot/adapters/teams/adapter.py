@@ -18,6 +18,7 @@ from bot.adapters.teams.gate import Gate, cloud_root
 from bot.adapters.teams.graph import Graph, graph_root
 from bot.adapters.teams.hosts import Hosts, is_loopback, parse
 from bot.adapters.teams.keys import Keys
+from bot.adapters.teams.own import TeamsSettings
 from bot.adapters.teams.playground import GREETS_AGAIN_SECONDS, RESTS_SECONDS
 from bot.adapters.teams.wire import Wire
 from bot.budget import Seldom
@@ -57,6 +58,7 @@ class Teams(Adapter):
     """Microsoft Teams, through the Bot Framework."""
 
     name = "teams"
+    settings_type = TeamsSettings
 
     def __init__(self, config: "Config", store: "Store") -> None:
         super().__init__(config, store)
@@ -119,7 +121,7 @@ class Teams(Adapter):
         self._communities = Communities(addresses, connector)
         presses, chats = Presses(people, addresses), Chats(addresses, connector)
         menus = Menus(people, addresses, chats, offered.asked, lambda: self.commands)
-        settings = SettingsDialog(people, addresses)
+        settings = SettingsDialog(people)
         invokes = Invokes(addresses, menus, settings, consents, presses, self._showing.tidy, self._start)
         quoting = Quoting(self._graph, self._places, addresses, store, config.teams_app_id.strip())
         self._hearing = Hearing(addresses, hosts, people, invokes, presses, offered, chats, quoting, self._tell)

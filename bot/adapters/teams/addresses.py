@@ -6,12 +6,18 @@ from collections import OrderedDict
 from dataclasses import asdict, dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
+import structlog
+
+from bot.adapters.teams.own import NEW_POST, OWN, TeamsSettings
 from bot.messages import Channel
+from bot.policy import valid
 
 if TYPE_CHECKING:
     from storage import Store
 
 __all__ = ["Address", "Addresses"]
+
+log = structlog.get_logger(__name__)
 
 _KEPT = 2000
 _LONG = 400.0  # days without a word after which a conversation is forgotten
@@ -54,7 +60,7 @@ class Addresses:
         self._days = days
         self._known: OrderedDict[str, tuple[Address, int]] = OrderedDict()
         self._teams: OrderedDict[str, tuple[bool, int]] = OrderedDict()
-        self._styles: OrderedDict[str, tuple[str, int]] = OrderedDict()
+        self._moved: OrderedDict[str, tuple[bool, int]] = OrderedDict()
         self._erased = store.notes_erased
         self._writing = asyncio.Lock()
 
@@ -77,7 +83,7 @@ class Addresses:
             self._erased = self._store.notes_erased  # what is remembered here may not be kept any more
             self._known = OrderedDict((name, (known, 0)) for name, (known, _) in self._known.items())
             self._teams.clear()
-            self._styles.clear()
+            self._moved.clear()
         known = await self.find(channel)
         if known is not None and known == _still(address, known, channel) and self._is_fresh(channel):
             return
@@ -126,43 +132,53 @@ class Addresses:
             await self._store.note("teams", name, {"in": there}, days=days, tenant=tenant)
             _keep(self._teams, name, (there, _today()))
 
-    async def choose(self, channel: Channel, style: str) -> None:
-        """How this channel wants its answers: in the question's thread, or as new posts."""
-        await self._store.note(
-            "teams", _style(channel), {"style": style}, days=_LONG, tenant=channel.tenant, channel=channel.settings_id
-        )
-        _keep(self._styles, _style(channel), (style, _today()))
+    async def apart(self, channel: Channel) -> bool:
+        """Whether answers in this thread are to be posts of their own in the channel around it."""
+        if channel.kind != "thread":
+            return False
+        try:
+            chosen = await self._store.chosen((channel.platform, channel.tenant, channel.settings_id), OWN)
+        except Exception as error:  # noqa: BLE001 - whatever storage raises, an answer has its place
+            log.warning("where answers go could not be read", error=type(error).__name__)
+            return False
+        return valid(TeamsSettings, chosen).replies == NEW_POST
 
-    async def chosen(self, channel: Channel) -> str:
-        """What was chosen for this channel; empty for nothing."""
-        name = _style(channel)
-        style, day = self._styles.get(name, ("", 0))
+    async def _has_moved(self, channel: Channel) -> bool:
+        """Whether any answer of this channel was ever a post of its own."""
+        name = _moves(channel)
+        moved, day = self._moved.get(name, (False, 0))
         if not _is_fresh(day):
-            noted = await self._store.noted("teams", name)
-            style = str(noted.get("style", "")) if noted else ""
-            if style:
-                await self.choose(channel, style)  # it is of use: keep it for longer
-            _keep(self._styles, name, (style, _today()))
-        return style
+            moved = await self._store.noted("teams", name) is not None
+            if moved:
+                await self._note_moves(channel)  # it is of use: keep it for longer
+            _keep(self._moved, name, (moved, _today()))
+        return moved
+
+    async def _note_moves(self, channel: Channel) -> None:
+        place: dict[str, Any] = {"days": _LONG, "tenant": channel.tenant, "channel": channel.settings_id}
+        await self._store.note("teams", _moves(channel), {"moved": True}, **place)
+        _keep(self._moved, _moves(channel), (True, _today()))
 
     async def moved(self, channel: Channel, message_id: str) -> None:
         """An answer from this thread was shown as a post of its own in the channel around it."""
         about: dict[str, Any] = {"days": self._days, "tenant": channel.tenant, "channel": channel.id}
         about["message"] = message_id
+        if not await self._has_moved(channel):
+            await self._note_moves(channel)
         await self._store.note("teams", _place(channel, message_id), {"conversation": channel.parent}, **about)
         post = f"{channel.parent};messageid={message_id}"
         await self._store.note("teams", f"origin {channel.tenant} {post}", {"channel": channel.id}, **about)
 
     async def place(self, channel: Channel, message_id: str) -> str:
         """The conversation that this message of the bot's is really in."""
-        if channel.kind != "thread" or not await self.chosen(channel):
+        if channel.kind != "thread" or not await self._has_moved(channel):
             return channel.id
         noted = await self._store.noted("teams", _place(channel, message_id))
         return str(noted["conversation"]) if noted else channel.id
 
     async def origin(self, channel: Channel) -> Channel:
         """The thread that an answer came from, where it is shown as a post of its own in this one."""
-        if channel.kind != "thread" or not await self.chosen(channel):
+        if channel.kind != "thread" or not await self._has_moved(channel):
             return channel
         noted = await self._store.noted("teams", f"origin {channel.tenant} {channel.id}")
         return replace(channel, id=str(noted["channel"])) if noted else channel
@@ -228,8 +244,8 @@ def _place(channel: Channel, message_id: str) -> str:
     return f"place {channel.tenant} {channel.id} {message_id}"
 
 
-def _style(channel: Channel) -> str:
-    return f"replies {channel.tenant} {channel.settings_id}"
+def _moves(channel: Channel) -> str:
+    return f"moved {channel.tenant} {channel.settings_id}"
 
 
 def _read(noted: dict[str, Any]) -> Address:

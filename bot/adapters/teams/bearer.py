@@ -66,7 +66,7 @@ class Bearer:
         if self._failure is not None and self._clock() - self._failed_at < _AGAIN:
             if left:
                 return self._token
-            raise SignInFailed(str(self._failure), final=False)
+            raise SignInFailed(str(self._failure), final=False)  # a moment later it is asked for again
         if self._flight is None or self._flight.done():
             self._flight = asyncio.create_task(self._renew(), name="teams sign-in")
             self._flight.add_done_callback(_seen)
@@ -114,7 +114,7 @@ class Bearer:
         try:
             token, seconds = await self._sign_in()
         except SignInFailed as error:
-            self._failure, self._failed_at = None if error.final else error, self._clock()
+            self._failure, self._failed_at = error, self._clock()
             self.trouble = str(error)
             raise
         if self._credentials is not credentials:

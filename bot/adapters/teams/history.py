@@ -88,7 +88,11 @@ async def _read(graph: Graph, place: Place, newest: "_Newest") -> None:
             newest.add([await graph.get(place.tenant, graph.address(thread), patience=_PATIENCE)])
             return
     # Nobody else has said anything below this post: it is about the channel that it stands in.
-    await _collect(graph, place, f"{place.messages}?$top={_POSTS}&$expand=replies", newest)
+    posts = f"{place.messages}?$top={_POSTS}"
+    try:
+        await _collect(graph, place, f"{posts}&$expand=replies", newest)
+    except ValueError:  # there are so many replies that not even a page of them can be read
+        await _collect(graph, place, posts, newest)
 
 
 async def _collect(graph: Graph, place: Place, path: str, newest: "_Newest") -> None:

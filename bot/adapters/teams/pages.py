@@ -13,10 +13,8 @@ from bot.adapters.teams.cards import CARD, MINE, Json, card_of, field_of, weight
 from bot.commands import Command, titled
 from bot.translations import translate
 
-__all__ = ["EVERYWHERE", "NEW_POST", "STYLE", "View", "overview", "page_of", "parts_of"]
+__all__ = ["EVERYWHERE", "View", "overview", "page_of", "parts_of"]
 
-STYLE = "teams.replies"
-NEW_POST = "post"
 EVERYWHERE = "everywhere"
 _ROOM = 22_000  # bytes for what is set on one page; the rest is for what stands around it
 _FULL = 60  # things on one page of the overview: more is not read
@@ -27,14 +25,12 @@ _TOO_LONG = "This text is too long to be changed here."
 class View:
     """What is being set: a channel or chat by its `name`, or with `everywhere` the whole organisation.
 
-    `style` is how a channel wants its answers, empty where that cannot be chosen; `named` says that whoever looks at it
-    may set something for all.
+    `named` says that whoever looks at it may set something for all.
     """
 
     name: str
     locale: str
     everywhere: bool = False
-    style: str = ""
     named: bool = False
     choices: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     origins: Mapping[str, Mapping[str, Origin]] = field(default_factory=dict)
@@ -57,7 +53,6 @@ def overview(view: View, commands: Sequence[Command], number: int = 0, *, said: 
     number = min(max(number, 0), len(pages) - 1)
     body = [words(view.title, size="Large", weight="Bolder"), *_remarks(said, wrong=False)]
     if not number:
-        body += _style(view)
         body.append(words(view.says("What I do"), weight="Bolder", spacing="Medium"))
     body += pages[number]
     more = number + 1 < len(pages)
@@ -170,21 +165,6 @@ def _entry(view: View, command: Command) -> list[Json]:
         button = {"type": "ActionSet", "actions": [_do(view.says("Change…"), data)]}
         columns.append({"type": "Column", "width": "auto", "verticalContentAlignment": "Center", "items": [button]})
     return [{"type": "ColumnSet", "columns": columns, "separator": True, "spacing": "Small"}]
-
-
-def _style(view: View) -> list[Json]:
-    if not view.style or view.everywhere:
-        return []
-    choices = [("In the thread of the question", "thread"), ("In a new post", NEW_POST)]
-    return [
-        {
-            "type": "Input.ChoiceSet",
-            "id": STYLE,
-            "label": view.says("Where I answer in this channel"),
-            "value": view.style,
-            "choices": [{"title": view.says(title), "value": value} for title, value in choices],
-        }
-    ]
 
 
 def _origin(view: View, origin: Origin) -> str:

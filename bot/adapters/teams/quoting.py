@@ -30,6 +30,7 @@ __all__ = ["Quoting"]
 
 log = structlog.get_logger(__name__)
 
+_LONGEST = 4000  # characters of an answer that is quoted whole; of a longer one its beginning has to do
 _SECONDS = 2.5  # for all of it: who asked is waiting
 
 
@@ -69,8 +70,9 @@ class Quoting:
         answer = await self._store.noted("teams", below_name(message.channel, quote.id))
         if answer is not None:  # a picture that was shown below an answer: it is that answer which is meant
             quote = replace(quote, id=str(answer.get("answer", "")), text="")
-        if await self._store.given(key, quote.id) is not None:
-            return quote  # an answer of the bot's own, of which the core knows more
+        if (given := await self._store.given(key, quote.id)) is not None:  # an answer of the bot's own
+            said = await self._store.answer_to(key, given.event)
+            return replace(quote, text=said) if 0 < len(said) <= _LONGEST else quote
         return await self._asked(message, quote) or await self._read(message, quote)
 
     async def _asked(self, message: Message, quote: Quote) -> Quote | None:
@@ -88,10 +90,13 @@ class Quoting:
 
     async def _root(self, message: Message) -> Quote | None:
         """The post below which somebody asks, when it is the first question there."""
-        if await self._store.all_lines(message.channel.key, 1):
-            return None  # what was asked there has told of it
+        if message.channel.id.endswith(f";messageid={message.id}"):
+            return None  # this is the post
+        known = await self._store.all_lines(message.channel.key, 3)
+        if any(each.line.message_id.removeprefix("re:") != message.id for each in known):
+            return None  # what was asked there before has told of it
         place = await self._place(message)
-        if place is None or not place.root or place.root == message.id:
+        if place is None or not place.root:
             return None
         return await self._quote(place, place.root, message.author)
 

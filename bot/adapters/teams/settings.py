@@ -12,10 +12,11 @@ from typing import Any
 from botbuilder.schema import Activity
 
 from bot.adapter import Host
-from bot.adapters.teams.addresses import Address, Addresses
+from bot.adapters.teams.addresses import Address
 from bot.adapters.teams.cards import MINE, Json, values_of
 from bot.adapters.teams.events import channel_of
-from bot.adapters.teams.pages import EVERYWHERE, NEW_POST, STYLE, View, overview, page_of, parts_of
+from bot.adapters.teams.own import OWN
+from bot.adapters.teams.pages import EVERYWHERE, View, overview, page_of, parts_of
 from bot.adapters.teams.people import People
 from bot.commands import Command
 from bot.errors import UserError
@@ -44,9 +45,8 @@ class _Wish:
 class SettingsDialog:
     """Shows what is set, and sets what was filled in."""
 
-    def __init__(self, people: People, addresses: Addresses) -> None:
+    def __init__(self, people: People) -> None:
         self._people = people
-        self._addresses = addresses
 
     async def opened(self, host: Host, activity: Activity, value: Json, address: Address) -> Json:
         """Somebody opens the settings."""
@@ -55,7 +55,7 @@ class SettingsDialog:
             return _said(_NOT_YOURS, person.locale)
         channel = channel_of(activity)
         view = await self._view(host, activity, channel, person, everywhere=False)
-        return _asked(overview(view, host.settable(channel)))
+        return _asked(overview(view, _commands(host, channel)))
 
     async def submitted(self, host: Host, activity: Activity, value: Json, address: Address) -> Json:
         """Something was filled in, or another page is wanted; whether they may is asked again."""
@@ -67,7 +67,7 @@ class SettingsDialog:
         wish = _wish(given.get(MINE))
         if wish.everywhere and not self._people.named(activity):
             return _said(_NOT_YOURS, person.locale)
-        commands = host.settable(channel)
+        commands = _commands(host, channel)
         command = next((each for each in commands if each.name == wish.skill), None)
         said = ""
         if wish.do in ("save", "next", "open"):
@@ -94,14 +94,10 @@ class SettingsDialog:
         self, host: Host, activity: Activity, channel: Channel, person: Person, *, everywhere: bool
     ) -> View:
         here = replace(channel, id="", parent="") if everywhere else channel
-        style = ""
-        if channel.kind in ("channel", "thread"):
-            style = await self._addresses.chosen(channel) or "thread"
         return View(
             channel.name,
             person.locale,
             everywhere,
-            style,
             self._people.named(activity),
             await host.choices(here),
             await host.origins(here),
@@ -113,7 +109,7 @@ class SettingsDialog:
         """Set what is different now: whether anything is, and the first thing that cannot be so, with what is wrong."""
         before = await host.choices(replace(channel, id="", parent="") if everywhere else channel)
         any_changed, failed = False, None
-        for command in host.settable(channel):
+        for command in _commands(host, channel):
             now = before.get(command.name, {})
             chosen, emptied = _read(command, given, now)
             changed = {name: each for name, each in chosen.items() if now.get(name) != each}
@@ -124,11 +120,13 @@ class SettingsDialog:
                 any_changed = True
             except UserError as error:
                 failed = failed or (command, str(error))
-        style = given.get(STYLE)
-        if style in ("thread", NEW_POST) and style != (await self._addresses.chosen(channel) or "thread"):
-            await self._addresses.choose(channel, str(style))
-            any_changed = True
         return any_changed, failed
+
+
+def _commands(host: Host, channel: Channel) -> tuple[Command, ...]:
+    """What there is to set. A chat has no threads, and so no choice among them."""
+    threads = channel.kind in ("channel", "thread")
+    return tuple(each for each in host.settable(channel) if threads or each.name != OWN)
 
 
 def _read(command: Command, given: Json, now: Mapping[str, Any]) -> tuple[Json, tuple[str, ...]]:

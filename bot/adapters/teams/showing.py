@@ -17,7 +17,6 @@ from bot.adapters.teams.entities import label
 from bot.adapters.teams.files import Files
 from bot.adapters.teams.markdown import shown, wide_tables
 from bot.adapters.teams.offered import Offered
-from bot.adapters.teams.pages import NEW_POST
 from bot.adapters.teams.sending import PATIENCE, PATIENCE_RUNNING, Doubtful, Sending, written
 from bot.adapters.teams.stops import Stops
 from bot.adapters.teams.streams import Ended, Streams
@@ -71,7 +70,7 @@ class Showing:
     async def post(self, channel: Channel, reply: Reply, *, answers: str, nonce: str) -> str:
         """Show an answer; the id of the message with its text. Raises `PostFailed` or `Gone`."""
         address = await self._sending.address(channel)
-        if apart := channel.kind == "thread" and await self._addresses.chosen(channel) == NEW_POST:
+        if apart := await self._addresses.apart(channel):
             address = replace(address, conversation=channel.parent)
         attempt = (channel.id, nonce)
         message_id = self._posted.get(attempt)
@@ -248,12 +247,32 @@ class Showing:
                 # The stream has left nothing that could be changed.
                 self._streams.rename(address, message_id, await self._text(channel, address, reply))
                 return
+            if _is_odd(refusal.cause) and not reply.running:
+                await self._say_anew(address, message_id, reply)
+                return
             left_open = code.startswith("ContentStream") or (absent and message_id not in self._posted.values())
             if not left_open or reply.running or ended != "none":
                 raise await self._sending.failure(refusal.cause, channel, new=False) from None
             if await self._streams.finish(address, message_id, self._message(reply)) == "shown":
                 return
             raise await self._sending.failure(refusal.cause, channel, new=False) from None
+
+    async def _say_anew(self, address: Address, message_id: str, reply: Reply) -> None:
+        """Teams lets this message be changed into nothing: say the whole in a new one, or at last that there is one.
+
+        Raises `Gone` where that is all that can be done.
+        """
+        for activity in (self._message(reply), written(_NOT_TAKEN)):
+            try:
+                other = await self._sending.send(address, activity, patience=PATIENCE)
+            except Unsent as error:
+                if not isinstance(error, Refused) or error.doubtful:
+                    raise Gone(str(error)) from None  # it may have been shown
+                continue
+            await self._sending.take_away(address, self._streams.really(address, message_id))
+            self._streams.rename(address, message_id, other)
+            return
+        raise Gone("Teams takes no form of this answer")
 
     async def _rest(self, channel: Channel, address: Address, message_id: str, reply: Reply) -> None:
         """What stands below the text."""

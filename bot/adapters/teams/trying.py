@@ -9,7 +9,6 @@ import json
 import os
 import shutil
 import signal
-from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,7 +23,8 @@ __all__ = ["for_a_try", "npx", "play"]
 
 _BESIDE = Path(__file__).with_name("beside.cjs")
 _LISTENS = "Listening on "
-_LAST_WORDS = 8  # lines that are told when it ends by itself
+_NPX = ("--yes", "--prefer-offline", "--fetch-retries=1", "--fetch-retry-mintimeout=1000")
+_FIRST_WORDS = 6  # lines that are told when it ends by itself: programs of Node.js begin with what is wrong
 _GOES_SECONDS = 3.0
 
 
@@ -57,32 +57,37 @@ def for_a_try(config: "Config") -> "Config":
 async def play(port: int, tell: Callable[[str], None]) -> None:
     """Run a Playground that talks to the Parley on this port, until cancelled; `tell` is given sentences on the way.
 
-    Raises `AdapterOff` when it ends by itself, with its last words.
+    Raises `AdapterOff` when it ends by itself, with what it said.
     """
     endpoint = f"http://127.0.0.1:{port}/api/messages"
     options = f"{os.environ.get('NODE_OPTIONS', '')} --require {json.dumps(str(_BESIDE))}"
     tell(f"Starting Microsoft's Agents Playground with npx; the first time it is fetched ({PACKAGE}) …")
     process = await asyncio.create_subprocess_exec(
-        *(npx(), "--yes", "--prefer-offline", PACKAGE),
+        *(npx(), *_NPX, PACKAGE),
         *("start", "-e", endpoint, "-c", "msteams", "--disable-telemetry"),
         env={**os.environ, "NODE_OPTIONS": options.strip(), "PLAYS_BESIDE": str(os.getpid())},
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
+        limit=1024 * 1024,
         start_new_session=True,  # Ctrl-C is for Parley, which ends answers that are running before it ends this
     )
     assert process.stdout is not None
-    last: deque[str] = deque(maxlen=_LAST_WORDS)
+    said: list[str] = []
+    listened = False
     try:
         async for raw in process.stdout:
             line = raw.decode(errors="replace").rstrip()
-            last.append(line)
+            if line and len(said) < _FIRST_WORDS:
+                said.append(line)
             if line.startswith(_LISTENS):
+                listened = True
+                said.clear()
                 address = f"http://127.0.0.1:{line.removeprefix(_LISTENS).strip()}/"
                 tell(f"Open {address} to talk to Parley as in Teams. Ctrl-C ends both.")
         code = await process.wait()
-        said = "\n".join(filter(None, last))
-        raise AdapterOff(f"The Agents Playground ended by itself, with exit code {code}. Its last words:\n{said}")
+        hint = "" if listened else " Is this machine online? npx has to fetch it the first time."
+        raise AdapterOff("\n".join([f"The Agents Playground ended by itself, with exit code {code}.{hint}", *said]))
     finally:
         await _end(process)
 
