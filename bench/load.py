@@ -136,6 +136,7 @@ async def burst(*, rooms: int | None = None) -> None:
         chance.shuffle(deeds)
         asked, cpu, began = list[Question](), run.child.cpu(), time.monotonic()
         for room in deeds:
+            await asyncio.sleep(0)  # Discord goes on answering meanwhile
             if room is None:
                 await scene.chat(chance.choice(scene.rooms), chance.choice(scene.people))
             else:

@@ -261,6 +261,17 @@ async def test_where_the_bot_may_not_write_its_commands_work(scene: Scene) -> No
     assert [post.content for post in scene.discord.answers(scene.general)] == ["A fox.", "And its den."]
 
 
+async def test_what_follows_a_command_is_shown_once_where_the_bot_may_read_but_not_write(scene: Scene) -> None:
+    await scene.discord.forbid(scene.general, Permission.SEND_MESSAGES)
+    _, heard = await asked(scene)
+    await show(scene, heard, Reply("A fox."))
+    scene.discord.drop("POST", r"/webhooks/\d+/[^/]+")  # shown, but the bot is not told
+    await show(scene, heard, Reply("And its den."), "a1")
+    await show(scene, heard, Reply("And its cubs."), "a2")
+    shown = [post.content for post in scene.discord.answers(scene.general)]
+    assert shown == ["A fox.", "And its den.", "And its cubs."]
+
+
 # Where the bot was only brought along
 
 

@@ -88,11 +88,17 @@ class Answering:
         """Show it through the token, and return the message's id; empty when the token is good no more."""
         if not self._tokens.alive(opened):
             return ""
-        show = through.edit_original if opened.first else through.follow_up
+
+        async def show(client: discord.Client) -> str:
+            if opened.first:
+                return await through.edit_original(client, opened, reply)
+            if not opened.alone and (lost := await through.find_lost(client, channel.id, opened)):
+                await through.edit_through(client, opened, lost, reply)
+                return lost
+            return await through.follow_up(client, opened, reply)
+
         try:
-            message_id = await self._connection.persist(
-                channel, lambda client: show(client, opened, reply), through_token=True
-            )
+            message_id = await self._connection.persist(channel, show, through_token=True)
         except through.Closed:
             self._tokens.end(opened)
             return ""

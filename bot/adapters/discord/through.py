@@ -16,12 +16,22 @@ from bot.adapters.discord.showing import parameters_of, until_taken
 from bot.adapters.discord.tokens import Opened
 from bot.messages import Reply
 
-__all__ = ["Closed", "delete_through", "edit_original", "edit_through", "follow_up", "respond", "show_screen"]
+__all__ = [
+    "Closed",
+    "delete_through",
+    "edit_original",
+    "edit_through",
+    "find_lost",
+    "follow_up",
+    "respond",
+    "show_screen",
+]
 
 # Unknown webhook, unknown interaction, invalid webhook token: whatever there was to show is shown elsewhere.
 _ACKNOWLEDGED = 40060
 _FIRST_ANSWER = 2.8  # seconds for the first answer
 _PAUSES = (0.1, 0.3, 0.8, 1.2)
+_LOOK_BACK = 50  # messages
 _NOBODY = discord.AllowedMentions.none()
 _CLOSED = frozenset({10015, 10062, 50027})
 
@@ -96,6 +106,24 @@ async def follow_up(client: discord.Client, opened: Opened, reply: Reply) -> str
         return await until_taken(send, reply, "")
     except discord.HTTPException as error:
         raise _told(error) from error
+
+
+async def find_lost(client: discord.Client, channel_id: str, opened: Opened) -> str:
+    """The id of a message that follows the first answer to a command, but was never told of; empty where none is found.
+
+    Only what everybody sees, in a channel that the bot may read, can be found.
+    """
+    try:
+        found = await client.http.logs_from(int(channel_id), _LOOK_BACK, after=int(opened.answers))
+    except discord.HTTPException:
+        return ""
+    known = {opened.original, *opened.shown.values()}
+    for raw in sorted(found, key=lambda each: int(each["id"])):
+        asked: Any = raw.get("interaction_metadata") or {}
+        ours = asked.get("id") == opened.answers and str(raw.get("webhook_id")) == opened.application
+        if ours and raw["id"] not in known:
+            return str(raw["id"])
+    return ""
 
 
 async def delete_through(client: discord.Client, opened: Opened, message_id: str) -> None:

@@ -94,6 +94,7 @@ class Answers:
             files=self._routes.uploaded(call) if call.files else [],
             components=body.get("components") or [],
             webhook_id=self._discord.bot.id,
+            asked_by={"id": done.id, "type": done.type, "user": done.person.payload()},
             seen_by=done.person if hidden else None,
         )
         self._routes.mark_mentions(post, body)

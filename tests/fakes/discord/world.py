@@ -358,6 +358,7 @@ class Post:
     forward_of: Post | None = None
     nonce: str | int | None = None
     webhook_id: str | None = None
+    asked_by: Json | None = None  # what is told of the interaction that it answers
     embeds: list[Json] = field(default_factory=list)
     components: list[Json] = field(default_factory=list)
     stickers: list[str] = field(default_factory=list)

@@ -80,6 +80,8 @@ def message_payload(post: Post, links: Links, *, nested: bool = False) -> Json:
     }
     if post.webhook_id:
         shown["webhook_id"] = post.webhook_id
+    if post.asked_by is not None:
+        shown["interaction_metadata"] = {**post.asked_by, "authorizing_integration_owners": {}}
     if post.stickers:
         shown["sticker_items"] = [{"id": post.id, "name": name, "format_type": 1} for name in post.stickers]
     if post.reactions and not nested:
