@@ -21,7 +21,7 @@ from bench import watched
 __all__ = ["Child", "parley"]
 
 ROOT = Path(__file__).parent.parent
-START_SECONDS = 20
+START_SECONDS = 60
 STOP_SECONDS = 30
 _NUMBER = re.compile(r"https?://\S+|[\d.]*\d")
 

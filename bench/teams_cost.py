@@ -58,7 +58,7 @@ class Bot:
             whole = [each for each in self.teams.answers(chat) if each.activity["type"] == "message"]
             return any(said.search(each.text) for each in whole)
 
-        await self.teams.until(there, within=30)
+        await self.teams.until(there, within=60)
 
     async def round(self, *, together: bool) -> None:
         """Ask, and keep what it cost."""
@@ -83,9 +83,9 @@ async def main(rounds: int) -> None:
         bots: list[Bot] = []
         for name, module, arguments, anonymous in (
             ("plain aiohttp, one post", "bench.teams_floor", [], True),
-            ("Parley's adapter, one post", "bench.teams_echo", ["plain"], False),
-            ("Parley's adapter, a streamed answer and buttons", "bench.teams_echo", ["placeholder"], False),
-            ("all of Parley, a streamed answer and buttons", "", [], False),
+            ("Parley's adapter, a sign and its change", "bench.teams_echo", ["plain"], False),
+            ("Parley's adapter, a stream, its end and buttons", "bench.teams_echo", ["placeholder"], False),
+            ("all of Parley, a stream, its end and buttons", "", [], False),
             ("botbuilder as it comes, no tokens, one post", "bench.teams_stock", [], True),
             ("botbuilder as it comes, tokens checked, one post", "bench.teams_stock", [], False),
         ):

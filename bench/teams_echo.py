@@ -1,6 +1,7 @@
 """The Teams adapter alone, with a host that answers at once: `python -m bench.teams_echo plain|placeholder`."""
 
 import asyncio
+import gc
 import os
 import sys
 import tempfile
@@ -19,7 +20,7 @@ BUTTONS = (Button("regenerate", "Regenerate"), Button("good", "👍"), Button("b
 
 
 class Echo:
-    """Answers every message: with one post, or as an answer of the bot goes, with its placeholder and its buttons."""
+    """Answers every message: all at once, or as an answer of the bot goes, with its placeholder and its buttons."""
 
     def __init__(self, adapter: Teams, *, whole: bool) -> None:
         self.adapter = adapter
@@ -57,6 +58,8 @@ async def main(whole: bool) -> None:
         await runner.setup()
         site = web.TCPSite(runner, "127.0.0.1", 0)
         await site.start()
+        gc.set_threshold(5000, 20, 20)  # as all of Parley does
+        gc.freeze()
         running = asyncio.create_task(adapter.run(Echo(adapter, whole=whole)))
         print(f"http://127.0.0.1:{runner.addresses[0][1]}/?token=", flush=True)
         try:

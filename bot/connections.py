@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
-__all__ = ["Connections"]
+__all__ = ["Connections", "is_passed_on"]
 
 _HEAD_SECONDS = 5.0  # in which the head of a first request has to be there
 _MOST_SILENT = 200  # connections on which nothing was asked yet; with more, the oldest of them go …
@@ -17,7 +17,15 @@ _MOST_IDLE = 1000  # connections that wait for a next request, likewise
 _LOOK_EVERY = 0.5
 _PASSES = 5  # of the event loop, in which everything that has arrived is read
 
+# What a proxy or a tunnel adds, whatever it makes of the host.
+_PASSED_ON = ("Forwarded", "Via", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Real-IP")
+
 _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+def is_passed_on(request: web.Request) -> bool:
+    """Whether this came through something in between, so that its sender may be anywhere."""
+    return any(name in request.headers for name in _PASSED_ON)
 
 
 class Connections:

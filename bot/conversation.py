@@ -38,6 +38,7 @@ __all__ = ["Conversation"]
 log = structlog.get_logger(__name__)
 
 TOO_OLD_SECONDS = 600
+LATE_SECONDS = 300  # after which an answer that could not be shown says that it comes late
 MOST_ATTEMPTS = 3  # after crashes, at a question that may be what caused them
 NOTICE_SECONDS = 60  # between two notices to one person that they have asked enough
 
@@ -51,6 +52,7 @@ GIVEN_UP = (
 )
 NOT_STORED = "I cannot take questions just now: there is a problem with my storage. Please ask again in a few minutes."
 NOT_KEPT = "there is a problem with my storage: I shall not remember this"
+LATE = "this comes late: I could not reach you before"
 NOTHING_SAID = "I got an empty answer from the model. Please ask again, perhaps in other words."
 
 
@@ -350,7 +352,8 @@ class Conversation:
         message = running.message
         posts = {post.part: post.message_id for post in await self._store.posts(heard.id)}
         running.shown.update(posts)
-        late = (datetime.now(UTC) - heard.received_at).total_seconds() > TOO_OLD_SECONDS
+        age = (datetime.now(UTC) - heard.received_at).total_seconds()
+        late = age > TOO_OLD_SECONDS
         if heard.state == "received" and not late and await self._store.attempt(heard.id) <= MOST_ATTEMPTS:
             running.admitted = bool(posts)  # what is answered once more was counted when that was asked for
             await self.answer(running)
@@ -358,6 +361,8 @@ class Conversation:
         bill = Tally()
         if heard.state == "answered":
             answer, first = await self._kept(heard), 0
+            if not posts and age > LATE_SECONDS:
+                answer.footers.append(LATE)
         else:
             # Something was begun, perhaps paid for, and is lost: the last visible part says so. It is not paid twice.
             why = INTERRUPTED if heard.state == "running" else EXPIRED if late else GIVEN_UP

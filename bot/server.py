@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from aiohttp import web
 
 from bot.adapter import Adapter
-from bot.connections import Connections
+from bot.connections import Connections, is_passed_on
 from bot.health import Health
 from bot.metrics import rendered
 
@@ -98,7 +98,7 @@ class Server:
         if self.token and hmac.compare_digest(given, self.token.encode()):
             return True
         try:
-            return _is_here(request.remote) and _is_here(request.url.host)
+            return _is_here(request.remote) and _is_here(request.url.host) and not is_passed_on(request)
         except ValueError:  # what is asked for is no host
             return False
 

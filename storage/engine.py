@@ -1,7 +1,7 @@
 """The database itself: one writer that commits in groups, a few readers, and a lock that keeps a second process out.
 
 SQLAlchemy runs in threads of its own here, and the event loop waits for whole pieces of work, not for each statement:
-that costs a fraction of the time per statement (docs/decisions/0005-storage-threads.md).
+that costs a fraction of the time per statement (docs/decisions/0007-storage-threads.md).
 """
 
 import asyncio

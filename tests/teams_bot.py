@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator, Collection, Iterable, Mapping
 from types import TracebackType
 from typing import Any, Self
 
+import pytest
 from aiohttp import web
 
 from bot.adapter import Origin
@@ -111,6 +112,12 @@ class Slow(ScriptedModel):
         await self.go.wait()
         async for each in super().chat(*args, **options):
             yield each
+
+
+def at_full_speed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For stories that are not about pace: Teams takes any number of calls, and the bot knows that."""
+    monkeypatch.setattr("bot.adapters.teams.pace._WINDOWS", ((1000, 1.0),))
+    monkeypatch.setattr("tests.fakes.teams.rates.WINDOWS", ((1000, 1.0),))
 
 
 class TeamsBot:

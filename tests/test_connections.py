@@ -124,3 +124,11 @@ async def test_an_impossible_host_is_a_strangers(path: str, host: str, server: S
 
     assert answer.split()[1] in (b"200", b"400", b"403", b"503")
     assert b"memory" not in answer
+
+
+@pytest.mark.parametrize("header", ["X-Forwarded-For: 203.0.113.7", "Via: 1.1 tunnel", "Host: bot.example.com"])
+async def test_who_comes_through_a_tunnel_is_not_on_this_machine(header: str, server: Server) -> None:
+    host = "" if header.startswith("Host") else "Host: 127.0.0.1\r\n"
+    said = f"GET /metrics HTTP/1.1\r\n{host}{header}\r\nConnection: close\r\n\r\n".encode()
+
+    assert (await heard(await connect(server, said))).split()[1] == b"403"

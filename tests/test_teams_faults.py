@@ -328,6 +328,29 @@ async def test_each_question_is_answered_once_and_in_order_although_a_third_of_a
         assert [said(chat) for chat in chats] == [whole] * 4
 
 
+async def test_an_answer_that_nobody_could_be_shown_for_long_says_that_it_comes_late(
+    teams: FakeTeams, store: Store, ada: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bot.later.RETRY_SECONDS", (0.2,) * 60)
+    monkeypatch.setattr("bot.conversation.LATE_SECONDS", 0.5)
+    monkeypatch.setattr("bot.adapters.teams.showing.PATIENCE", 0.2)
+    monkeypatch.setattr("bot.adapters.teams.showing.PATIENCE_RUNNING", 0.1)
+    monkeypatch.setattr("bot.adapters.teams.streams.PATIENCE_RUNNING", 0.1)
+    chat = teams.personal(ada)
+    away = teams.fail(503, path="oauth2", times=1000)
+    async with TeamsBot(teams, store, model=ScriptedModel("Foxes are red.")) as bot:
+        answered = await teams.say(chat, ada, "tell me of foxes")
+        assert answered.status == 202, "it is kept until it can be answered"
+        await teams.until(lambda: away.hits > 3)
+        teams.faults.clear()
+        await teams.until(lambda: "late" in "".join(each.text for each in teams.answers(chat)))
+        assert bot.core is not None
+        await bot.core.idle()
+
+    (said,) = [each.text for each in teams.answers(chat) if each.text]
+    assert said.startswith("Foxes are red.")
+
+
 async def test_a_connector_that_hangs_does_not_keep_the_bot_from_stopping(teams: FakeTeams, config: Config) -> None:
     ada = teams.person("Ada")
     chat = teams.personal(ada)

@@ -708,8 +708,15 @@ async def test_an_impossible_host_is_turned_away(host: str, store: Store) -> Non
 
 @pytest.mark.parametrize(
     "headers",
-    [{"Host": "bot.example.com"}, {"Host": "192.168.1.4:3978"}, {"Origin": "https://evil.example"}],
-    ids=["through a tunnel", "from the network", "from a page in a browser"],
+    [
+        {"Host": "bot.example.com"},
+        {"X-Forwarded-For": "203.0.113.7"},
+        {"Forwarded": "for=203.0.113.7"},
+        {"Host": "192.168.1.4:3978"},
+        {"Origin": "https://evil.example"},
+        {"Sec-Fetch-Site": "cross-site"},
+    ],
+    ids=str,
 )
 async def test_without_credentials_nobody_else_is_served(headers: dict[str, str], store: Store) -> None:
     async with FakeTeams(anonymous=True) as teams, TeamsBot(teams, store) as bot:

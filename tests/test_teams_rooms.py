@@ -11,7 +11,12 @@ from bot.testing import ScriptedModel
 from storage import Store
 from tests.fakes.teams import Conversation, FakeTeams, Person
 from tests.fakes.teams.world import Json
-from tests.teams_bot import Slow, TeamsBot
+from tests.teams_bot import Slow, TeamsBot, at_full_speed
+
+
+@pytest.fixture(autouse=True)
+def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    at_full_speed(monkeypatch)
 
 
 @pytest.fixture

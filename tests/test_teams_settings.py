@@ -12,8 +12,13 @@ from storage import Store
 from tests.fakes.teams import Conversation, FakeTeams, Person
 from tests.fakes.teams.checks import check_card
 from tests.fakes.teams.world import Json
-from tests.teams_bot import TeamsBot
+from tests.teams_bot import TeamsBot, at_full_speed
 from tests.topics import topics_of
+
+
+@pytest.fixture(autouse=True)
+def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    at_full_speed(monkeypatch)
 
 
 @pytest.fixture

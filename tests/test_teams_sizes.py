@@ -8,10 +8,15 @@ from bot.markup import split
 from bot.messages import Attachment, Button, Message, Reply
 from storage import Store
 from tests.fakes.teams import Conversation, FakeTeams, Person
-from tests.teams_bot import TeamsBot
+from tests.teams_bot import TeamsBot, at_full_speed
 
 AGAIN = (Button("regenerate", "Regenerate"),)
 TEXT = "\n\n".join(f"{number}. {'A fox is red. ' * 8}".strip() for number in range(1, 13))
+
+
+@pytest.fixture(autouse=True)
+def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    at_full_speed(monkeypatch)
 
 
 @pytest.fixture

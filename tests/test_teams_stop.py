@@ -343,3 +343,28 @@ async def test_where_answers_are_posts_of_their_own_the_button_is_below_the_post
     assert stopped.json["value"] == "I have stopped."
     assert [each.text for each in teams.answers(general)] == ["Foxes are\n\n_Stopped._"]
     assert teams.answers(thread) == []
+
+
+@pytest.mark.usefixtures("soon")
+async def test_who_asked_does_not_wait_for_graph(
+    teams: FakeTeams, store: Store, ada: Person, group: Conversation
+) -> None:
+    model = Slow()
+    async with TeamsBot(teams, store, model=model) as bot:
+        assert bot.core is not None
+        held = teams.hold(path="/graph/")
+        await teams.say(group, ada, "Tell me of foxes.")
+        await stop_shown(teams, group)
+        model.go.set()
+        await bot.core.idle()
+        card = teams.answers(group)[-1]
+        model.go.clear()
+
+        again = await teams.press(group, ada, card, "Regenerate")
+        await teams.until(lambda: card.buttons == ["Stop"])
+        stopped = await teams.press(group, ada, card, "Stop")
+        await bot.core.idle()
+
+    assert [each.json["value"] for each in (again, stopped)] == ["I am on it.", "I have stopped."]
+    assert max(again.seconds, stopped.seconds) < 2
+    assert held.hits == 0

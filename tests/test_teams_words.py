@@ -9,9 +9,14 @@ from bot.messages import Button, Message, Reply
 from bot.testing import ScriptedModel
 from storage import Store
 from tests.fakes.teams import Conversation, FakeTeams, Person
-from tests.teams_bot import TeamsBot
+from tests.teams_bot import TeamsBot, at_full_speed
 
 AGAIN = (Button("regenerate", "Regenerate"), Button("good", "👍"), Button("bad", "👎"))
+
+
+@pytest.fixture(autouse=True)
+def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    at_full_speed(monkeypatch)
 
 
 @pytest.fixture

@@ -119,7 +119,7 @@ class Teams(Adapter):
         self._places = Places(connector)
         people = People(self._places, self._graph, config.teams_moderators)
         self._communities = Communities(addresses, connector)
-        presses, chats = Presses(people, addresses), Chats(addresses, connector)
+        presses, chats = Presses(people, addresses, offered), Chats(addresses, connector)
         menus = Menus(people, addresses, chats, offered.asked, lambda: self.commands)
         settings = SettingsDialog(people)
         invokes = Invokes(addresses, menus, settings, consents, presses, self._showing.tidy, self._start)

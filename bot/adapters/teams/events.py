@@ -41,7 +41,7 @@ _IN_TEAMS = ("@thread.tacv2", "@thread.skype")
 def tenants_of(activity: Activity) -> list[str]:
     """The Microsoft tenants that an activity says it comes from: there are two places for that."""
     named = (_dict(_dict(activity.channel_data).get("tenant")).get("id"), _extra(activity.conversation).get("tenantId"))
-    return [each for each in named if isinstance(each, str) and each]
+    return [each if isinstance(each, str) else "?" for each in named if each]  # "?" is nobody's
 
 
 def tenant_of(activity: Activity) -> str:

@@ -20,6 +20,7 @@ from bot.adapters.teams.events import tenants_of
 from bot.adapters.teams.gate import Gate, Pass, Turned
 from bot.adapters.teams.hosts import is_loopback
 from bot.adapters.teams.reading import read_activity
+from bot.connections import is_passed_on
 
 __all__ = ["PATH", "Ingress"]
 
@@ -165,7 +166,8 @@ def _is_local(request: web.Request) -> bool:
         host = request.url.host
     except ValueError:
         return False
-    return is_loopback(host) and is_loopback(request.remote) and "Origin" not in request.headers
+    elsewhere = "Origin" in request.headers or request.headers.get("Sec-Fetch-Site", "none") != "none"
+    return is_loopback(host) and is_loopback(request.remote) and not elsewhere and not is_passed_on(request)
 
 
 def _refusal(turned: Turned) -> web.Response:

@@ -63,6 +63,11 @@ class Offered:
         """What an answer that was given offers; nothing where it offers nothing any more."""
         return _buttons(await self._store.given(channel.key, message_id))
 
+    async def asker(self, channel: Channel, message_id: str) -> str:
+        """The id of whoever asked for an answer that was given; empty where it offers nothing any more."""
+        given = await self._store.given(channel.key, message_id)
+        return given.person if given is not None else ""
+
     async def show(self, channel: Channel, message_id: str, reply: Reply) -> None:
         """This is what the answer shows now."""
         if reply.buttons or not reply.running:

@@ -9,6 +9,7 @@ from bot.adapter import Host
 from bot.adapters.teams.addresses import Addresses
 from bot.adapters.teams.cards import pressed_in
 from bot.adapters.teams.events import channel_of, person_of, when
+from bot.adapters.teams.offered import Offered
 from bot.adapters.teams.people import People
 from bot.messages import Press
 from bot.translations import translate
@@ -19,18 +20,21 @@ __all__ = ["Presses", "press_of", "sign_of"]
 class Presses:
     """Passes presses on to the core, with who pressed and whether they decide here."""
 
-    def __init__(self, people: People, addresses: Addresses) -> None:
+    def __init__(self, people: People, addresses: Addresses, offered: Offered) -> None:
         self._people = people
         self._addresses = addresses
+        self._offered = offered
 
     async def take(self, host: Host, activity: Activity, press: Press) -> tuple[str, bool]:
         """A sentence for who pressed, in their language, or nothing; and whether an answer was stopped by it."""
         channel = await self._addresses.origin(press.channel)
-        if press.action == "stop":  # who asked need not wait until it is known who owns the place
-            person = person_of(activity, moderator=self._people.at_once(activity))
-            if await host.stop(channel, press.message_id, person):
-                return "", True
-        person = await self._people.surely(activity)
+        # Who asked need not wait until it is known who owns the place.
+        person = person_of(activity, moderator=self._people.at_once(activity))
+        if press.action == "stop" and await host.stop(channel, press.message_id, person):
+            return "", True
+        own = press.action == "regenerate" and await self._offered.asker(channel, press.message_id) == person.id
+        if not own and not person.moderator:
+            person = await self._people.surely(activity)
         said = await host.pressed(replace(press, channel=channel, person=person))
         return translate(said, person.locale), press.action == "stop" and not said
 

@@ -332,9 +332,7 @@ class Showing:
                     room = narrower
                     continue
                 if less and _is_odd(error):
-                    instead, room = less.pop(0 if error.status != 413 else -1), 0
-                    if error.status == 413:
-                        less.clear()
+                    instead, room = less.pop(0), 0
                     continue
                 if message_id:
                     raise _Refusal(error) from None

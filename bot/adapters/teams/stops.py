@@ -77,6 +77,8 @@ class Stops:
             try:
                 await self._show(channel, message_id)
             except Unsent as error:  # there is more important news to tell just now
+                if error.doubtful:
+                    return  # it may be there, and two would be one too many
                 attempts += isinstance(error, Refused)
             except Exception as error:  # noqa: BLE001 - a button that is missing must never cost the answer
                 attempts += 1
