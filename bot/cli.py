@@ -118,8 +118,8 @@ def doctor(
         from bot.doctor import examine, show
 
         log.configure("critical", secrets=log.secrets_of(config))
-        platform = "discord" if discord else "teams" if teams else ""
-        findings = _finish(examine(config, platform=platform))
+        platforms = [name for name, asked in (("discord", discord), ("teams", teams)) if asked]
+        findings = _finish(examine(config, platforms=platforms))
     if not show(findings):
         raise typer.Exit(1)
 
