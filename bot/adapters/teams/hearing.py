@@ -97,7 +97,7 @@ class Hearing:
             return _NOTHING_TO_DO
         if not is_addressed(activity):
             return _NOTHING_TO_DO
-        message = self._heard(activity)
+        message = await self._heard(host, activity)
         self._offered.asked(message.channel, message.id, message.author.locale)
         await self._note(message.channel, activity)
         if await self._pressed_in_words(host, activity, message):
@@ -119,15 +119,16 @@ class Hearing:
         """A message was edited; one that was deleted and is put back stays forgotten."""
         if is_from_bot(activity) or _event(activity) == "undeleteMessage":
             return
-        message, addressed = self._heard(activity), is_addressed(activity)
+        addressed = is_addressed(activity)
+        message = await self._heard(host, activity)
         if addressed:  # it may be a question only now, from a place where nothing was heard before
             self._offered.asked(message.channel, message.id, message.author.locale)
             await self._note(message.channel, activity)
             message = await self._whole(message, activity)
         await host.edited(message, addressed=addressed)
 
-    def _heard(self, activity: Activity) -> Message:
-        return message_of(activity, self._hosts, moderator=self._people.at_once(activity))
+    async def _heard(self, host: Host, activity: Activity) -> Message:
+        return message_of(activity, self._hosts, moderator=await self._people.soon(host, activity))
 
     async def _whole(self, message: Message, activity: Activity) -> Message:
         """The message with what it replies to, and with pictures of its own that Teams does not pass on."""

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from botbuilder.schema import Activity
 
+from bot.adapter import Host
 from bot.adapters.teams.events import channel_of, person_of, team_of, tenant_of
 from bot.adapters.teams.graph import Graph
 from bot.adapters.teams.places import Places
@@ -33,6 +34,16 @@ class People:
             return True
         place = self._place(activity)
         return bool(self._graph and place and self._graph.known(tenant_of(activity), place, _aad(activity)))
+
+    async def soon(self, host: Host, activity: Activity) -> bool | None:
+        """As `at_once`; but where something is for moderators only, whether they decide is asked for."""
+        decides = self.at_once(activity)
+        if decides is not False or self._graph is None:
+            return decides
+        chosen = await host.choices(channel_of(activity))
+        if all(each.get("who") != "moderators" for each in chosen.values()):
+            return False
+        return (await self.surely(activity)).moderator
 
     def added(self) -> None:
         """The bot was added somewhere: what it may know may be more than before."""
