@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from bot.adapter import Gone
-from bot.messages import Message, Reply
+from bot.messages import Attachment, Message, Reply
 from bot.testing import ScriptedModel
 from storage import Store
 from tests.fakes.teams import Conversation, FakeTeams, Person
@@ -274,3 +274,20 @@ async def test_no_answer_calls_anybody_by_name(text: str, teams: FakeTeams, bot:
     (shown,) = teams.answers(group)
     assert [each["type"] for each in shown.activity["entities"]] == ["https://schema.org/Message"]
     assert "<at" not in shown.text
+
+
+async def test_what_goes_with_a_new_post_hangs_on_it_also_when_it_is_shown_at_the_second_try(
+    teams: FakeTeams, bot: TeamsBot, store: Store, ada: Person
+) -> None:
+    general, _ = teams.team("Foxes", ada)
+    thread = teams.thread("", ada, channel=general)
+    await store.choose(("teams", thread.tenant, general.id), "@teams", {"replies": "in a new post"})
+    heard = await heard_in(teams, bot, thread, ada)
+    message_id = await say(bot, heard, "Notes of the day.")
+    notes = (Attachment("notes.txt", "text/plain", b"a fox was seen"),)
+
+    again = await bot.adapter.post(heard.channel, Reply("Notes of the day.", notes), answers=heard.id, nonce="1")
+
+    assert again == message_id
+    assert "messageid" in teams.called("POST", "/activities")[-1].path
+    assert "a fox was seen" in teams.answers(general)[-1].text

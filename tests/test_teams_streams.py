@@ -202,6 +202,19 @@ async def test_after_two_minutes_the_answer_goes_on_without_streaming(
     assert [each.text for each in teams.answers(chat)] == ["Foxes are red."]
 
 
+async def test_an_answer_that_never_ended_does_not_keep_later_ones_from_being_streamed(
+    teams: FakeTeams, bot: TeamsBot, heard: Message, chat: Conversation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await begin(bot, heard)
+    await begin(bot, heard, nonce="n2")
+    monkeypatch.setattr(streams, "_SECONDS", -1.0)  # the two minutes that Teams gives it are over
+    chat.streams.clear()
+
+    await begin(bot, heard, nonce="n3")
+
+    assert kinds(teams) == ["informative", "POST", "informative"]
+
+
 @pytest.mark.parametrize("after", [True, False])
 async def test_an_end_whose_answer_is_lost_is_shown_once(
     after: bool, teams: FakeTeams, bot: TeamsBot, heard: Message, chat: Conversation
