@@ -1,5 +1,6 @@
 """The bot's life in the teams, channels and chats of Teams: coming and going, names, edits, quotes, mentions."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -291,3 +292,32 @@ async def test_what_goes_with_a_new_post_hangs_on_it_also_when_it_is_shown_at_th
     assert again == message_id
     assert "messageid" in teams.called("POST", "/activities")[-1].path
     assert "a fox was seen" in teams.answers(general)[-1].text
+
+
+async def test_where_the_bot_comes_back_nobody_who_looked_before_makes_it_gone_again(
+    teams: FakeTeams, bot: TeamsBot, store: Store, ada: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    group = teams.group("Foxes", ada)
+    await heard_in(teams, bot, group, ada)
+    await teams.remove_bot(group, ada)
+    async with TeamsBot(teams, store) as later:
+        heard, real, read, go_on = bot.notes.last, store.noted, asyncio.Event(), asyncio.Event()
+
+        async def slowly(platform: str, name: str) -> dict[str, Any] | None:
+            found = await real(platform, name)
+            read.set()
+            await go_on.wait()
+            return found
+
+        with monkeypatch.context() as patch:
+            patch.setattr(store, "noted", slowly)
+            looking = asyncio.create_task(later.adapter._showing._sending.address(heard.channel))
+            await read.wait()
+        await teams.add_bot(group, ada)
+        await heard_in(teams, later, group, ada)
+        go_on.set()
+        await asyncio.gather(looking, return_exceptions=True)
+
+        await say(later, later.notes.last, "I am back.")
+
+        assert [each.text for each in teams.answers(group)][-1] == "I am back."

@@ -254,10 +254,15 @@ class Teams(Adapter):
             await self._hearing.host.stop(channel, message_id, Person("", "", moderator=True))
 
     def _start(self, work: Coroutine[Any, Any, None]) -> None:
-        """Do this apart from what is going on; it tells of its own failures."""
+        """Do this apart from what is going on."""
         task = asyncio.create_task(work, name="teams")
         self._background.add(task)
-        task.add_done_callback(self._background.discard)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._background.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("what was begun in teams failed", exc_info=error)
 
     async def _prepare(self) -> None:
         """Fetch keys and token before the first message needs them; wrong credentials are told of at once."""
