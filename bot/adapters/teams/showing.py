@@ -67,11 +67,14 @@ class Showing:
 
     async def post(self, channel: Channel, reply: Reply, *, answers: str, nonce: str) -> str:
         """Show an answer; the id of the message with its text. Raises `PostFailed` or `Gone`."""
+        attempt = (channel.id, nonce)
+        message_id = self._posted.get(attempt)
+        if message_id is not None and attempt not in self._bare:
+            await self.edit(channel, message_id, reply)  # what was shown of it before failed may be another
+            return message_id
         address = await self._sending.address(channel)
         if apart := await self._addresses.apart(channel):
             address = replace(address, conversation=channel.parent)
-        attempt = (channel.id, nonce)
-        message_id = self._posted.get(attempt)
         if message_id is None:
             message_id = await self._first(channel, address, reply, "" if apart else answers, nonce)
             if apart:
