@@ -34,7 +34,7 @@ class Child:
 
     def __init__(self, module: str, arguments: list[str], environment: dict[str, str], folder: Path) -> None:
         self._lag = folder / "lag"
-        watched.clear(self._lag)
+        watched.begin(self._lag, resting=True)
         self._command = [sys.executable, "-m", "bench.watched", str(self._lag), module, *arguments]
         self._environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), **environment}
         self.folder = folder
@@ -77,9 +77,17 @@ class Child:
         """Seconds of CPU that all its threads have used, by the kernel's own clock of the process."""
         return time.clock_gettime((~self._process.pid << 3) | 2)
 
+    async def watch(self) -> None:
+        """From here on, notice how long its event loop stands still. That takes a little CPU."""
+        watched.begin(self._lag)
+        await asyncio.sleep(watched.REST_SECONDS)
+        watched.begin(self._lag)
+
     def lag(self) -> float:
-        """How long its event loop stood still at worst since this was asked last, in seconds."""
-        return watched.worst(self._lag)
+        """How long its event loop stood still at worst, in seconds; it is watched no longer."""
+        found = watched.worst(self._lag)
+        watched.begin(self._lag, resting=True)
+        return found
 
     def memory(self) -> tuple[float, float]:
         """Its resident memory now and at its most, in MiB."""

@@ -37,7 +37,7 @@ class Bot:
     teams: FakeTeams
     child: Child
     cpu: Figures = field(default_factory=lambda: {False: [], True: []})
-    lag: Figures = field(default_factory=lambda: {False: [], True: []})
+    lag: list[float] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.teams.bot_url = f"{self.child.address.removesuffix('/')}/api/messages"
@@ -62,7 +62,8 @@ class Bot:
 
     async def round(self, *, together: bool) -> None:
         """Ask, and keep what it cost."""
-        self.child.lag()
+        if together:
+            await self.child.watch()
         begun = self.child.cpu()
         if together:
             for _ in range(TOGETHER):
@@ -72,7 +73,8 @@ class Bot:
                 await self.ask(number)
         await asyncio.sleep(SETTLE)
         self.cpu[together].append((self.child.cpu() - begun) / (TOGETHER * CHATS if together else ALONE))
-        self.lag[together].append(self.child.lag())
+        if together:
+            self.lag.append(self.child.lag())
 
 
 async def main(rounds: int) -> None:
@@ -100,7 +102,7 @@ async def main(rounds: int) -> None:
         for bot in bots:
             await bot.round(together=True)  # what is done only once is not measured
             bot.cpu[True].clear()
-            bot.lag[True].clear()
+            bot.lag.clear()
         for _ in range(rounds):
             for together in (False, True):
                 for bot in bots:
@@ -108,7 +110,7 @@ async def main(rounds: int) -> None:
         _print(bots, rounds)
         model.words, model.gap = WORDS, 1 / WORDS_A_SECOND
         ours = next(bot for bot in bots if bot.name.startswith("all"))
-        ours.child.lag()
+        await ours.child.watch()
         await asyncio.gather(*(ours.ask(number) for number in range(CHATS)))
         print(f"\nAll of Parley while it streams {CHATS} answers at {WORDS_A_SECOND} words a second: ", end="")
         print(f"the loop stood still for {ours.child.lag() * 1000:.0f} ms at worst")
@@ -116,14 +118,14 @@ async def main(rounds: int) -> None:
 
 def _print(bots: list[Bot], rounds: int) -> None:
     print(f"CPU a message, ms (times plain aiohttp), medians of {rounds} rounds; the loop stood still at worst, ms")
-    print(f"{'':50} one at a time      {CHATS} chats at once")
+    print(f"{'':50} one at a time     {CHATS} chats at once   loop")
     floor = {together: statistics.median(bots[0].cpu[together]) for together in (False, True)}
     for bot in bots:
         cells = []
         for together in (False, True):
             cpu = statistics.median(bot.cpu[together])
-            cells.append(f"{cpu * 1000:6.2f} ({cpu / floor[together]:4.1f}x) {max(bot.lag[together]) * 1000:4.0f}")
-        print(f"{bot.name:50} {'    '.join(cells)}")
+            cells.append(f"{cpu * 1000:6.2f} ({cpu / floor[together]:4.1f}x)")
+        print(f"{bot.name:50} {'    '.join(cells)} {max(bot.lag) * 1000:9.0f}")
 
 
 if __name__ == "__main__":

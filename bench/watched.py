@@ -2,7 +2,7 @@
 
     python -m bench.watched FILE MODULE [ARGUMENT …]
 
-The file holds one number, in seconds. Whoever writes 0 into it begins anew.
+The file holds one number, in seconds. Whoever writes 0 into it begins anew, and -1 lets it rest: watching takes CPU.
 """
 
 import asyncio
@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 
 BEAT_SECONDS = 0.02
+REST_SECONDS = 1.0
 _NUMBER = struct.Struct("d")
 
 
@@ -30,10 +31,10 @@ class Watched(asyncio.DefaultEventLoopPolicy):
 
         def tick() -> None:
             nonlocal due
-            now = loop.time()
-            if now - due > _NUMBER.unpack_from(self._worst)[0]:
+            now, (found,) = loop.time(), _NUMBER.unpack_from(self._worst)
+            if 0 <= found < now - due:
                 _NUMBER.pack_into(self._worst, 0, now - due)
-            due = now + BEAT_SECONDS
+            due = now + (BEAT_SECONDS if found >= 0 else REST_SECONDS)
             loop.call_at(due, tick)
 
         loop.call_at(due, tick)
@@ -41,15 +42,15 @@ class Watched(asyncio.DefaultEventLoopPolicy):
 
 
 def worst(path: Path) -> float:
-    """The longest standstill since this was asked last."""
+    """The longest standstill since it began."""
     (found,) = _NUMBER.unpack(path.read_bytes())
-    clear(path)
     return float(found)
 
 
-def clear(path: Path) -> None:
+def begin(path: Path, *, resting: bool = False) -> None:
+    """Begin anew; or rest."""
     with path.open("r+b" if path.exists() else "w+b") as file:
-        file.write(_NUMBER.pack(0.0))
+        file.write(_NUMBER.pack(-1.0 if resting else 0.0))
 
 
 if __name__ == "__main__":

@@ -117,6 +117,20 @@ async def test_an_answer_to_which_teams_gives_no_name_is_said_anew_when_it_is_wh
     assert [each.text for each in teams.answers(place)] == ["…", "Foxes are quick."]
 
 
+async def test_where_nothing_has_a_name_an_answer_is_not_said_twice(
+    teams: FakeTeams, bot: TeamsBot, ada: Person, group: Conversation
+) -> None:
+    heard = await ask(teams, bot, group, ada)
+    teams.fail(201, method="POST", after=True, body="<html>", times=2)
+    message_id = await say(bot, heard, Reply("…", running=True, status=True))
+    teams.drop(method="POST", after=True)
+
+    for _ in range(2):
+        await bot.adapter.edit(heard.channel, message_id, Reply("Foxes are red."))
+
+    assert [each.text for each in teams.answers(group)] == ["…", "…", "Foxes are red."]
+
+
 async def test_an_end_that_is_taken_but_called_an_error_is_shown_all_the_same(
     teams: FakeTeams, bot: TeamsBot, ada: Person
 ) -> None:

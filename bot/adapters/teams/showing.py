@@ -63,6 +63,7 @@ class Showing:
         self._rooms: OrderedDict[tuple[str, str], int] = OrderedDict()  # characters of a message that was too long
         self._fresh: OrderedDict[tuple[str, str], None] = OrderedDict()  # messages with which nothing was shown yet
         self._doubts: OrderedDict[tuple[str, str], int] = OrderedDict()  # posts that may have arrived, by attempt
+        self._said: OrderedDict[tuple[str, str], str] = OrderedDict()  # what was said whole where nothing has a name
         self._bare: OrderedDict[tuple[str, str], bool] = OrderedDict()  # what was posted, but not yet as a whole
 
     async def post(self, channel: Channel, reply: Reply, *, answers: str, nonce: str) -> str:
@@ -141,10 +142,18 @@ class Showing:
 
     async def _put(self, channel: Channel, address: Address, message_id: str, reply: Reply) -> None:
         """Put the whole of an answer in the place of a first sight that is no stream."""
-        if not self._is_unnamed(address, message_id):
-            await self._change(channel, address, message_id, reply)
-            return
-        self._streams.rename(address, message_id, await self._text(channel, address, reply))
+        if self._is_unnamed(address, message_id):
+            if self._said.get((channel.id, message_id)) == reply.text:
+                return
+            first = Reply("…", running=True, status=True)
+            other = await self._text(channel, address, first, patience=PATIENCE)
+            if not other:  # nothing has a name here, so nothing can be changed
+                with contextlib.suppress(Doubtful):  # it may have been shown, and twice would be worse
+                    await self._text(channel, address, reply)
+                _note(self._said, (channel.id, message_id), reply.text)
+                return
+            self._streams.rename(address, message_id, other)
+        await self._change(channel, address, message_id, reply)
 
     def _is_unnamed(self, address: Address, message_id: str) -> bool:
         return message_id.startswith(_UNNAMED) and self._streams.really(address, message_id) == message_id
