@@ -1,10 +1,12 @@
 """The bot's life in the teams, channels and chats of Teams: coming and going, names, edits, quotes, mentions."""
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+from sqlalchemy.exc import OperationalError
 
 from bot.adapter import Gone
 from bot.messages import Attachment, Message, Reply
@@ -321,3 +323,24 @@ async def test_where_the_bot_comes_back_nobody_who_looked_before_makes_it_gone_a
         await say(later, later.notes.last, "I am back.")
 
         assert [each.text for each in teams.answers(group)][-1] == "I am back."
+
+
+async def test_a_new_post_whose_place_could_not_be_kept_at_first_is_shown_once(
+    teams: FakeTeams, bot: TeamsBot, store: Store, ada: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def locked(*_: object, **__: object) -> None:
+        raise OperationalError("UPDATE", {}, sqlite3.OperationalError("database is locked"))
+
+    general, _ = teams.team("Foxes", ada)
+    thread = teams.thread("", ada, channel=general)
+    await store.choose(("teams", thread.tenant, general.id), "@teams", {"replies": "in a new post"})
+    heard = await heard_in(teams, bot, thread, ada)
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "note", locked)
+        with pytest.raises(OperationalError):
+            await say(bot, heard, "Notes of the day.")
+
+    message_id = await say(bot, heard, "Notes of the day.")
+    await bot.adapter.edit(heard.channel, message_id, Reply("Notes of today."))
+
+    assert [each.text for each in teams.answers(general)] == ["Notes of today."]

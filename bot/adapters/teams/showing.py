@@ -69,22 +69,21 @@ class Showing:
     async def post(self, channel: Channel, reply: Reply, *, answers: str, nonce: str) -> str:
         """Show an answer; the id of the message with its text. Raises `PostFailed` or `Gone`."""
         attempt = (channel.id, nonce)
-        message_id = self._posted.get(attempt)
-        if message_id is not None and attempt not in self._bare:
-            await self.edit(channel, message_id, reply)  # what was shown of it before failed may be another
-            return message_id
+        message_id, again = self._posted.get(attempt), attempt in self._posted
         address = await self._sending.address(channel)
         if apart := await self._addresses.apart(channel):
             address = replace(address, conversation=channel.parent)
         if message_id is None:
             message_id = await self._first(channel, address, reply, "" if apart else answers, nonce)
-            if apart:
-                await self._addresses.moved(channel, message_id)
-            self._offered.answered(channel, answers, message_id)
+            _note(self._posted, attempt, message_id)  # what follows may fail, and this is asked for again
             _note(self._fresh, (channel.id, message_id), None)
-            _note(self._posted, attempt, message_id)  # files may fail below, and this is asked for again
+            self._offered.answered(channel, answers, message_id)
         if apart:
+            await self._addresses.moved(channel, message_id)
             address = replace(address, conversation=f"{channel.parent};messageid={message_id}")
+        if again and attempt not in self._bare:
+            await self.edit(channel, message_id, reply)  # what was shown of it before something failed may be another
+            return message_id
         if not reply.running and self._bare.get(attempt):
             await self._put(channel, address, message_id, reply)
             self._bare.pop(attempt, None)
