@@ -19,6 +19,7 @@ from bot.adapters.teams.events import (
     message_of,
     named_channel,
     person_of,
+    team_id_of,
     tenant_of,
 )
 from bot.adapters.teams.gate import Turned
@@ -210,8 +211,7 @@ _SUGGESTIONS = ("What can you do?", "Draw a fox in the snow", "Help me to write 
 
 def _address(activity: Activity) -> Address:
     said = activity.channel_data if isinstance(activity.channel_data, dict) else {}
-    team, channel = said.get("team"), said.get("channel")
-    team_id = team.get("id") if isinstance(team, dict) else None
+    channel = said.get("channel")
     sort = channel.get("type") if isinstance(channel, dict) else None
     return Address(
         service_url=activity.service_url,
@@ -221,7 +221,7 @@ def _address(activity: Activity) -> Address:
         tenant=tenant_of(activity),
         bot_id=str(activity.recipient.id or "") if activity.recipient else "",
         bot_name=str(activity.recipient.name or "") if activity.recipient else "",
-        team=team_id if isinstance(team_id, str) else "",
+        team=team_id_of(activity),
         sort=sort.lower()[:20] if isinstance(sort, str) else "",
         locale=person_of(activity).locale,
     )
