@@ -99,7 +99,8 @@ class Later:
                     if isinstance(error, PostFailed):
                         log.warning("an answer still waits for its platform", heard=heard, reason=str(error))
                     else:
-                        log.exception("an answer could not be shown", heard=heard)
+                        told = owed.failed[heard] >= _PATIENT  # of where it happened, often enough
+                        log.error("an answer could not be shown", heard=heard, exc_info=None if told else error)
                     owed.failed[heard] += 1
                     if owed.failed[heard] < _PATIENT:
                         return
