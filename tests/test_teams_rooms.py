@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy.exc import OperationalError
 
-from bot.adapter import Gone
+from bot.adapter import Gone, PostFailed
 from bot.messages import Attachment, Message, Reply
 from bot.testing import ScriptedModel
 from storage import Store
@@ -337,7 +337,7 @@ async def test_a_new_post_whose_place_could_not_be_kept_at_first_is_shown_once(
     heard = await heard_in(teams, bot, thread, ada)
     with monkeypatch.context() as patch:
         patch.setattr(store, "note", locked)
-        with pytest.raises(OperationalError):
+        with pytest.raises(PostFailed):
             await say(bot, heard, "Notes of the day.")
 
     message_id = await say(bot, heard, "Notes of the day.")

@@ -120,7 +120,7 @@ async def test_what_failed_after_its_first_words_were_shown_is_whole_at_the_next
     sketch = (Attachment("fox.png", "image/png", picture()),)
     with monkeypatch.context() as patch:
         patch.setattr(bot.adapter.store, "note", locked)
-        with pytest.raises(OperationalError):
+        with pytest.raises(PostFailed):
             await bot.adapter.post(
                 heard.channel, Reply("Drawing", sketch, running=True, status=True), answers=heard.id, nonce="n1"
             )
