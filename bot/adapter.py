@@ -170,8 +170,8 @@ class Host(Protocol):
 
         `name` is of something `settable`, `chosen` has the names of its fields, and `enabled`. The fields in `reset`
         are taken back, as are those that are None: what goes for the community holds again here, and what is usual in
-        the community. Raises
-        `UserError` when `person` is no moderator, or with the remedy for each field that cannot be so.
+        the community. Raises `UserError` when `person` is no moderator, or with the remedy for each field that cannot
+        be so.
         """
 
     async def communities(self, person: Person) -> "tuple[Community, ...]":

@@ -20,7 +20,7 @@ from bot.metrics import FEEDBACK, HEARD
 from bot.people import People
 from bot.turns import Running, cleaned, packed, unpacked
 from bot.waiting import Load, Turn, Waiting, WaitingTurn
-from storage import Given, Heard, Store
+from storage import Given, Heard, StorageTrouble, Store
 
 __all__ = ["Dispatch", "Load"]
 
@@ -139,6 +139,9 @@ class Dispatch(People):
                 await self._store.join(earlier.heard, running.heard, packed(message))
                 running.message = message
                 waiting.running = running
+            except StorageTrouble:  # it is stored, and would be known already if it came again: it waits for itself
+                log.exception("a question could not be joined to another", heard=running.heard)
+                return False
             finally:
                 self._waiting.stamp(waiting)
             gone = [said.message_id for said in message.before if (*message.channel.key, said.message_id) in self._gone]
@@ -388,6 +391,8 @@ class Dispatch(People):
             log.exception("a turn failed", heard=running.heard, platform=running.message.channel.platform)
             if running.told:
                 self._later.close(running.heard)
+            else:  # if it was answered, that can be shown as soon as whatever is wrong is over
+                self._later.deliver(running.message.channel.key, running.heard)
         finally:
             running.ended.set()
             self._waiting.done(waiting)

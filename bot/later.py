@@ -43,13 +43,16 @@ class Later:
         self._conversation = conversation
         self._owed: dict[_Key, _Owed] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._over = False
 
     def deliver(self, key: _Key, heard: int) -> None:
         """Try again to show an answer that is kept, until its platform takes it or the attempts are used up."""
+        if self._over:
+            return
         owed = self._owed.get(key)
         if owed is None:
             owed = self._owed[key] = _Owed()
-            self._start(self._deliver(key), "delivery")
+            self._start(self._deliver(key, owed), "delivery")
         if heard not in owed.heard:
             owed.heard.append(heard)
 
@@ -63,20 +66,23 @@ class Later:
 
     def close(self, heard: int) -> None:
         """Close a question whose author was told of trouble with the storage, once that is over."""
-        self._start(self._close(heard), "closing")
+        if not self._over:
+            self._start(self._close(heard), "closing")
 
     async def end(self) -> None:
-        """Try nothing any more."""
+        """Try nothing any more, whatever else fails from here on."""
+        self._over = True
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._owed.clear()
 
-    async def _deliver(self, key: _Key) -> None:
+    async def _deliver(self, key: _Key, owed: _Owed) -> None:
         for seconds in RETRY_SECONDS:
             await asyncio.sleep(seconds)
-            await self._attempt(key)
-            if key not in self._owed:
+            if self._owed.get(key) is owed:
+                await self._attempt(key)
+            if self._owed.get(key) is not owed:  # everything was shown; what came after that has attempts of its own
                 return
         self._owed.pop(key, None)
 
@@ -89,14 +95,15 @@ class Later:
             for heard in list(owed.heard):
                 try:
                     await self._show(heard)
-                except PostFailed as error:
-                    log.warning("an answer still waits for its platform", heard=heard, reason=str(error))
+                except Exception as error:
+                    if isinstance(error, PostFailed):
+                        log.warning("an answer still waits for its platform", heard=heard, reason=str(error))
+                    else:
+                        told = owed.failed[heard] >= _PATIENT  # of where it happened, often enough
+                        log.error("an answer could not be shown", heard=heard, exc_info=None if told else error)
                     owed.failed[heard] += 1
                     if owed.failed[heard] < _PATIENT:
                         return
-                except Exception:
-                    log.exception("an answer could not be shown", heard=heard)
-                    return
                 else:
                     owed.heard.remove(heard)
             if not owed.heard:

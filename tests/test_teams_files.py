@@ -1,13 +1,17 @@
 """Files that go out in Teams: offered, wanted or not, and written to a person's OneDrive once, whatever happens."""
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from sqlalchemy import Connection, text
+from sqlalchemy.exc import OperationalError
+from structlog.testing import capture_logs
 
+from bot.adapter import PostFailed
 from bot.messages import Attachment, Message, Reply
 from storage import Kept, Store, Upload, erase, purge
 from tests.fakes.teams import Conversation, FakeTeams, Person
@@ -283,3 +287,34 @@ async def test_a_file_is_saved_once_although_the_bot_died(
     assert teams.onedrive.files == {"song.wav": [LONG.data]}
     assert [each.state for each in await kept(store)] == ["done"]
     assert len(teams.answers(chat)) == 2
+
+
+async def test_a_file_that_could_not_be_kept_at_first_is_offered_at_the_next_try(
+    teams: FakeTeams, bot: TeamsBot, store: Store, chat: Conversation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "offer_upload", _locked)
+        with pytest.raises(PostFailed):
+            await offered(teams, bot, chat)
+    heard = bot.notes.last
+
+    await bot.adapter.post(heard.channel, Reply("Here:", (SONG,)), answers=heard.id, nonce=heard.id[-20:])
+
+    assert [kind_of(each) for each in teams.answers(chat)] == ["", "consent"]
+
+
+async def test_where_storage_fails_when_a_file_is_declined_that_is_written_down(
+    teams: FakeTeams, bot: TeamsBot, store: Store, chat: Conversation, ada: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, offer = await offered(teams, bot, chat)
+    monkeypatch.setattr(store, "drop_upload", _locked)
+    with capture_logs() as told:
+        answered = await teams.consent(chat, ada, offer, None)
+        await asyncio.sleep(0)
+
+    assert answered.json == {}
+    assert ("error", "what was begun in teams failed") in [(each["log_level"], each["event"]) for each in told]
+
+
+async def _locked(*_: object, **__: object) -> None:
+    raise OperationalError("UPDATE", {}, sqlite3.OperationalError("database is locked"))

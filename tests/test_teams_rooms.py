@@ -1,12 +1,15 @@
 """The bot's life in the teams, channels and chats of Teams: coming and going, names, edits, quotes, mentions."""
 
+import asyncio
+import sqlite3
 from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+from sqlalchemy.exc import OperationalError
 
-from bot.adapter import Gone
-from bot.messages import Message, Reply
+from bot.adapter import Gone, PostFailed
+from bot.messages import Attachment, Message, Reply
 from bot.testing import ScriptedModel
 from storage import Store
 from tests.fakes.teams import Conversation, FakeTeams, Person
@@ -274,3 +277,70 @@ async def test_no_answer_calls_anybody_by_name(text: str, teams: FakeTeams, bot:
     (shown,) = teams.answers(group)
     assert [each["type"] for each in shown.activity["entities"]] == ["https://schema.org/Message"]
     assert "<at" not in shown.text
+
+
+async def test_what_goes_with_a_new_post_hangs_on_it_also_when_it_is_shown_at_the_second_try(
+    teams: FakeTeams, bot: TeamsBot, store: Store, ada: Person
+) -> None:
+    general, _ = teams.team("Foxes", ada)
+    thread = teams.thread("", ada, channel=general)
+    await store.choose(("teams", thread.tenant, general.id), "@teams", {"replies": "in a new post"})
+    heard = await heard_in(teams, bot, thread, ada)
+    message_id = await say(bot, heard, "Notes of the day.")
+    notes = (Attachment("notes.txt", "text/plain", b"a fox was seen"),)
+
+    again = await bot.adapter.post(heard.channel, Reply("Notes of the day.", notes), answers=heard.id, nonce="1")
+
+    assert again == message_id
+    assert "messageid" in teams.called("POST", "/activities")[-1].path
+    assert "a fox was seen" in teams.answers(general)[-1].text
+
+
+async def test_where_the_bot_comes_back_nobody_who_looked_before_makes_it_gone_again(
+    teams: FakeTeams, bot: TeamsBot, store: Store, ada: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    group = teams.group("Foxes", ada)
+    await heard_in(teams, bot, group, ada)
+    await teams.remove_bot(group, ada)
+    async with TeamsBot(teams, store) as later:
+        heard, real, read, go_on = bot.notes.last, store.noted, asyncio.Event(), asyncio.Event()
+
+        async def slowly(platform: str, name: str) -> dict[str, Any] | None:
+            found = await real(platform, name)
+            read.set()
+            await go_on.wait()
+            return found
+
+        with monkeypatch.context() as patch:
+            patch.setattr(store, "noted", slowly)
+            looking = asyncio.create_task(later.adapter._showing._sending.address(heard.channel))
+            await read.wait()
+        await teams.add_bot(group, ada)
+        await heard_in(teams, later, group, ada)
+        go_on.set()
+        await asyncio.gather(looking, return_exceptions=True)
+
+        await say(later, later.notes.last, "I am back.")
+
+        assert [each.text for each in teams.answers(group)][-1] == "I am back."
+
+
+async def test_a_new_post_whose_place_could_not_be_kept_at_first_is_shown_once(
+    teams: FakeTeams, bot: TeamsBot, store: Store, ada: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def locked(*_: object, **__: object) -> None:
+        raise OperationalError("UPDATE", {}, sqlite3.OperationalError("database is locked"))
+
+    general, _ = teams.team("Foxes", ada)
+    thread = teams.thread("", ada, channel=general)
+    await store.choose(("teams", thread.tenant, general.id), "@teams", {"replies": "in a new post"})
+    heard = await heard_in(teams, bot, thread, ada)
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "note", locked)
+        with pytest.raises(PostFailed):
+            await say(bot, heard, "Notes of the day.")
+
+    message_id = await say(bot, heard, "Notes of the day.")
+    await bot.adapter.edit(heard.channel, message_id, Reply("Notes of today."))
+
+    assert [each.text for each in teams.answers(general)] == ["Notes of today."]

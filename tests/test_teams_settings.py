@@ -280,6 +280,27 @@ async def test_people_are_picked_who_may_use_what_is_for_owners(
     assert await chosen(bot, thread, ada, "describe") == {"who": "moderators"}
 
 
+async def test_an_owner_may_use_what_is_for_moderators_whenever_they_ask_and_nobody_else(
+    teams: FakeTeams, store: Store, thread: Conversation, ada: Person
+) -> None:
+    await store.choose(("teams", thread.tenant, thread.channel), "chat", {"who": "moderators"})
+    bob = teams.person("Bob")
+    async with TeamsBot(teams, store, model=ScriptedModel("Yes.")) as bot:
+        assert bot.core is not None
+        for person in (bob, ada):
+            await teams.say(thread, person, f"May {person.name}?")
+            await bot.core.idle()
+        denied, answered = [each for each in teams.answers(thread) if each.text]
+        assert "for moderators only" in denied.text
+        assert answered.text == "Yes."
+
+    async with TeamsBot(teams, store, model=ScriptedModel("Again.")) as bot:  # it knows nobody any more
+        assert bot.core is not None
+        await teams.press(thread, ada, teams.answers(thread)[-1], "Regenerate")
+        await bot.core.idle()
+        assert [each.text for each in teams.answers(thread) if each.text][1:] == ["Again."]
+
+
 async def test_whom_the_operator_named_sets_what_holds_for_all_and_sees_which_it_is(
     teams: FakeTeams, store: Store, ada: Person, thread: Conversation
 ) -> None:

@@ -1,11 +1,13 @@
 """Answers in a personal chat grow letter by letter, and whatever goes wrong with that, they are whole in the end."""
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import replace
 from typing import Any
 
 import pytest
+from sqlalchemy.exc import OperationalError
 
 from bot.adapter import PostFailed
 from bot.adapters.teams import streams
@@ -13,10 +15,11 @@ from bot.adapters.teams.adapter import _CHAT
 from bot.adapters.teams.markdown import shown
 from bot.adapters.teams.streams import settled
 from bot.markup import close, tame
-from bot.messages import Button, Message, Reply
+from bot.messages import Attachment, Button, Message, Reply
 from bot.testing import ScriptedModel
 from storage import Store
 from tests.fakes.teams import Conversation, FakeTeams, Person
+from tests.pictures import picture
 from tests.teams_bot import TeamsBot
 
 STOP = (Button("stop", "Stop"),)
@@ -106,6 +109,25 @@ async def test_what_was_streamed_can_be_changed_later(
     await bot.adapter.edit(heard.channel, message_id, Reply("Two.", buttons=AGAIN))
 
     assert [(each.text, each.buttons) for each in teams.answers(chat)] == [("Two.", []), ("", ["Regenerate"])]
+
+
+async def test_what_failed_after_its_first_words_were_shown_is_whole_at_the_next_try(
+    teams: FakeTeams, bot: TeamsBot, heard: Message, chat: Conversation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def locked(*_: object, **__: object) -> None:
+        raise OperationalError("UPDATE", {}, sqlite3.OperationalError("database is locked"))
+
+    sketch = (Attachment("fox.png", "image/png", picture()),)
+    with monkeypatch.context() as patch:
+        patch.setattr(bot.adapter.store, "note", locked)
+        with pytest.raises(PostFailed):
+            await bot.adapter.post(
+                heard.channel, Reply("Drawing", sketch, running=True, status=True), answers=heard.id, nonce="n1"
+            )
+
+    await bot.adapter.post(heard.channel, Reply("Here is a fox."), answers=heard.id, nonce="n1")
+
+    assert [each.text for each in teams.answers(chat)] == ["Here is a fox."]
 
 
 async def test_in_a_group_nothing_is_streamed(teams: FakeTeams, bot: TeamsBot, ada: Person) -> None:
@@ -200,6 +222,19 @@ async def test_after_two_minutes_the_answer_goes_on_without_streaming(
 
     assert kinds(teams) == ["informative", "PUT", "PUT", "PUT"]
     assert [each.text for each in teams.answers(chat)] == ["Foxes are red."]
+
+
+async def test_an_answer_that_never_ended_does_not_keep_later_ones_from_being_streamed(
+    teams: FakeTeams, bot: TeamsBot, heard: Message, chat: Conversation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await begin(bot, heard)
+    await begin(bot, heard, nonce="n2")
+    monkeypatch.setattr(streams, "_SECONDS", -1.0)  # the two minutes that Teams gives it are over
+    chat.streams.clear()
+
+    await begin(bot, heard, nonce="n3")
+
+    assert kinds(teams) == ["informative", "POST", "informative"]
 
 
 @pytest.mark.parametrize("after", [True, False])

@@ -42,6 +42,11 @@ def test_every_language_says_the_same_things(path: Path) -> None:
         assert all(mark in said for mark in (*MARKS.findall(english), "`/parley my-data`") if mark in english), english
 
 
+@pytest.mark.parametrize("path", sorted(BOT.glob("locales/teams/*.toml")), ids=str)
+def test_a_sentence_is_translated_in_one_place(path: Path) -> None:
+    assert sentences(path).keys().isdisjoint(sentences(path.parents[1] / path.name))
+
+
 def said_in(file: Path) -> Iterator[str]:
     """The sentences that a module passes to `translate`, or to what passes them on, as far as they stand in it."""
     tree = ast.parse(file.read_text("utf-8"))

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Collection, Coroutine, Iterable, Sequence
+from collections.abc import Callable, Collection, Coroutine, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -10,7 +10,7 @@ from urllib.parse import quote
 import structlog
 from aiohttp import web
 
-from bot.adapter import Adapter, AdapterOff, Community, Examined, Host, Limits
+from bot.adapter import Adapter, AdapterOff, Community, Examined, Host, Limits, PostFailed
 from bot.adapters.teams.addresses import Addresses
 from bot.adapters.teams.bearer import Bearer, SignInFailed
 from bot.adapters.teams.connector import Connector
@@ -23,6 +23,7 @@ from bot.adapters.teams.playground import GREETS_AGAIN_SECONDS, RESTS_SECONDS
 from bot.adapters.teams.wire import Wire
 from bot.budget import Seldom
 from bot.messages import Attachment, Channel, Person, Reply, Said
+from storage import StorageError, StorageTrouble
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -184,13 +185,16 @@ class Teams(Adapter):
             await self._wire.close()
 
     async def post(self, channel: Channel, reply: Reply, *, answers: str, nonce: str) -> str:
-        return await self._showing.post(channel, reply, answers=answers, nonce=nonce)
+        with _tried_again():
+            return await self._showing.post(channel, reply, answers=answers, nonce=nonce)
 
     async def edit(self, channel: Channel, message_id: str, reply: Reply) -> None:
-        await self._showing.edit(channel, message_id, reply)
+        with _tried_again():
+            await self._showing.edit(channel, message_id, reply)
 
     async def remove(self, channel: Channel, message_id: str) -> None:
-        await self._showing.remove(channel, message_id)
+        with _tried_again():
+            await self._showing.remove(channel, message_id)
 
     async def read(self, channel: Channel, attachment: Attachment, limit: int) -> bytes:
         return await self._downloads.read(attachment, limit, channel.tenant)
@@ -254,10 +258,15 @@ class Teams(Adapter):
             await self._hearing.host.stop(channel, message_id, Person("", "", moderator=True))
 
     def _start(self, work: Coroutine[Any, Any, None]) -> None:
-        """Do this apart from what is going on; it tells of its own failures."""
+        """Do this apart from what is going on."""
         task = asyncio.create_task(work, name="teams")
         self._background.add(task)
-        task.add_done_callback(self._background.discard)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._background.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("what was begun in teams failed", exc_info=error)
 
     async def _prepare(self) -> None:
         """Fetch keys and token before the first message needs them; wrong credentials are told of at once."""
@@ -265,6 +274,15 @@ class Teams(Adapter):
             await self._keys.fetch()
             with contextlib.suppress(SignInFailed):  # told of already; every answer tries again
                 await self._bearer.token()
+
+
+@contextlib.contextmanager
+def _tried_again() -> Iterator[None]:
+    """Where it cannot be kept what is shown, that is no fault of the answer: it is shown later."""
+    try:
+        yield
+    except (StorageError, StorageTrouble) as error:
+        raise PostFailed(f"storage does not keep what is shown ({type(error).__name__})") from error
 
 
 def _bearers(wire: Wire, config: "Config", scope: str) -> Callable[[str], Bearer]:

@@ -70,10 +70,12 @@ class Addresses:
         known = self._known.get(name)
         if known is None:
             noted = await self._store.noted("teams", name)
-            if noted is None:
-                return None
-            known = _read(noted), int(noted.get("day", 0))
-            _keep(self._known, name, known)
+            known = self._known.get(name)  # what was written meanwhile is newer
+            if known is None:
+                if noted is None:
+                    return None
+                known = _read(noted), int(noted.get("day", 0))
+                _keep(self._known, name, known)
         self._known.move_to_end(name)
         return known[0]
 

@@ -43,5 +43,5 @@ class Chats:
         if not isinstance(chat, str) or not chat:
             return None
         own = Channel("teams", chat, channel_of(activity).tenant, "direct")
-        await self._addresses.note(own, replace(address, conversation=chat, kind="personal"))
+        await self._addresses.note(own, replace(address, conversation=chat, kind="personal", team="", sort=""))
         return own

@@ -21,7 +21,7 @@ from bot.adapters.teams.uploading import Uploading
 from bot.adapters.teams.wire import Wire
 from bot.messages import Attachment, Channel
 from bot.translations import translate
-from storage import Upload
+from storage import StorageError, StorageTrouble, Upload
 
 if TYPE_CHECKING:
     from storage import Store
@@ -57,14 +57,20 @@ class Consents:
         upload = Upload(
             uuid.uuid4().hex, channel.key, attachment.name, attachment.media_type, attachment.data, locale=locale
         )
-        await self._store.offer_upload(upload)
+        try:
+            await self._store.offer_upload(upload)
+        except (StorageError, StorageTrouble) as error:  # nothing was shown yet: it can be tried again
+            raise Unsent(f"a file could not be kept ({type(error).__name__})") from error
         try:
             message_id = await self._sending.send(address, _offer(upload, attachment.alt), patience=PATIENCE)
         except Unsent as error:
             if not error.doubtful:
                 await self._store.drop_upload(channel.key, upload_id=upload.id)
             raise
-        await self._store.show_upload(upload.id, message_id)
+        try:
+            await self._store.show_upload(upload.id, message_id)
+        except (StorageError, StorageTrouble):  # it can be taken all the same
+            log.exception("where a file is offered could not be kept")
         return message_id
 
     async def withdraw(self, channel: Channel, message_id: str) -> None:

@@ -23,6 +23,7 @@ __all__ = [
     "named_channel",
     "payload_of",
     "person_of",
+    "team_id_of",
     "team_of",
     "tenant_of",
     "tenants_of",
@@ -56,7 +57,7 @@ def channel_of(activity: Activity) -> Channel:
     named = _dict(_dict(activity.channel_data).get("channel")).get("name") or conversation.name
     name = named if isinstance(named, str) else ""
     tenant = tenant_of(activity)
-    if not name and parent == _team_id(activity) and parent:
+    if not name and parent == team_id_of(activity) and parent:
         name = _GENERAL
     said = conversation.conversation_type
     if said == "channel" or (not said and parent.endswith(_IN_TEAMS)):
@@ -75,7 +76,8 @@ def named_channel(activity: Activity) -> str:
     return named if isinstance(named, str) else ""
 
 
-def _team_id(activity: Activity) -> str:
+def team_id_of(activity: Activity) -> str:
+    """Teams' own id of the team that a channel belongs to, or an empty string."""
     data = _dict(activity.channel_data)
     named = _dict(data.get("team")).get("id") or data.get("teamsTeamId")
     return named if isinstance(named, str) else ""

@@ -19,6 +19,7 @@ from bot.adapters.teams.events import (
     message_of,
     named_channel,
     person_of,
+    team_id_of,
     tenant_of,
 )
 from bot.adapters.teams.gate import Turned
@@ -97,7 +98,7 @@ class Hearing:
             return _NOTHING_TO_DO
         if not is_addressed(activity):
             return _NOTHING_TO_DO
-        message = self._heard(activity)
+        message = await self._heard(host, activity)
         self._offered.asked(message.channel, message.id, message.author.locale)
         await self._note(message.channel, activity)
         if await self._pressed_in_words(host, activity, message):
@@ -119,15 +120,16 @@ class Hearing:
         """A message was edited; one that was deleted and is put back stays forgotten."""
         if is_from_bot(activity) or _event(activity) == "undeleteMessage":
             return
-        message, addressed = self._heard(activity), is_addressed(activity)
+        addressed = is_addressed(activity)
+        message = await self._heard(host, activity)
         if addressed:  # it may be a question only now, from a place where nothing was heard before
             self._offered.asked(message.channel, message.id, message.author.locale)
             await self._note(message.channel, activity)
             message = await self._whole(message, activity)
         await host.edited(message, addressed=addressed)
 
-    def _heard(self, activity: Activity) -> Message:
-        return message_of(activity, self._hosts, moderator=self._people.at_once(activity))
+    async def _heard(self, host: Host, activity: Activity) -> Message:
+        return message_of(activity, self._hosts, moderator=await self._people.soon(host, activity))
 
     async def _whole(self, message: Message, activity: Activity) -> Message:
         """The message with what it replies to, and with pictures of its own that Teams does not pass on."""
@@ -209,8 +211,7 @@ _SUGGESTIONS = ("What can you do?", "Draw a fox in the snow", "Help me to write 
 
 def _address(activity: Activity) -> Address:
     said = activity.channel_data if isinstance(activity.channel_data, dict) else {}
-    team, channel = said.get("team"), said.get("channel")
-    team_id = team.get("id") if isinstance(team, dict) else None
+    channel = said.get("channel")
     sort = channel.get("type") if isinstance(channel, dict) else None
     return Address(
         service_url=activity.service_url,
@@ -220,7 +221,7 @@ def _address(activity: Activity) -> Address:
         tenant=tenant_of(activity),
         bot_id=str(activity.recipient.id or "") if activity.recipient else "",
         bot_name=str(activity.recipient.name or "") if activity.recipient else "",
-        team=team_id if isinstance(team_id, str) else "",
+        team=team_id_of(activity),
         sort=sort.lower()[:20] if isinstance(sort, str) else "",
         locale=person_of(activity).locale,
     )

@@ -108,8 +108,11 @@ class Offered:
     async def _latest(self, channel: Channel) -> _Newest:
         found = self._newest.get(channel.key)
         if found is None:
-            found = await self._read(channel)
-            _put(self._newest, channel.key, found)
+            read = await self._read(channel)
+            found = self._newest.get(channel.key)  # what was shown meanwhile is newer
+            if found is None:
+                found = read
+                _put(self._newest, channel.key, found)
         return found
 
     async def _read(self, channel: Channel) -> _Newest:

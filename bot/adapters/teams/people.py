@@ -4,7 +4,8 @@ from collections.abc import Iterable
 
 from botbuilder.schema import Activity
 
-from bot.adapters.teams.events import channel_of, person_of, team_of, tenant_of
+from bot.adapter import Host
+from bot.adapters.teams.events import channel_of, person_of, team_id_of, team_of, tenant_of
 from bot.adapters.teams.graph import Graph
 from bot.adapters.teams.places import Places
 from bot.messages import Person
@@ -34,6 +35,16 @@ class People:
         place = self._place(activity)
         return bool(self._graph and place and self._graph.known(tenant_of(activity), place, _aad(activity)))
 
+    async def soon(self, host: Host, activity: Activity) -> bool | None:
+        """As `at_once`; but where something is for moderators only, whether they decide is asked for."""
+        decides = self.at_once(activity)
+        if decides is not False or self._graph is None:
+            return decides
+        chosen = await host.choices(channel_of(activity))
+        if all(each.get("who") != "moderators" for each in chosen.values()):
+            return False
+        return (await self.surely(activity)).moderator
+
     def added(self) -> None:
         """The bot was added somewhere: what it may know may be more than before."""
         if self._graph is not None:
@@ -58,19 +69,13 @@ class People:
         channel = channel_of(activity)
         if channel.kind == "group":
             return f"chats/{channel.id}"
-        self._places.learn(_team_id(activity), team_of(activity))
-        team = team_of(activity) or self._places.known(_team_id(activity))
+        self._places.learn(team_id_of(activity), team_of(activity))
+        team = team_of(activity) or self._places.known(team_id_of(activity))
         return f"teams/{team}" if team else ""
 
     async def _ask_for_team(self, activity: Activity) -> str:
-        team = await self._places.ask(activity.service_url, _team_id(activity))
+        team = await self._places.ask(activity.service_url, team_id_of(activity))
         return f"teams/{team}" if team else ""
-
-
-def _team_id(activity: Activity) -> str:
-    named = activity.channel_data.get("team") if isinstance(activity.channel_data, dict) else None
-    team_id = named.get("id") if isinstance(named, dict) else None
-    return team_id if isinstance(team_id, str) else ""
 
 
 def _aad(activity: Activity) -> str:

@@ -32,8 +32,9 @@ class Presses:
         person = person_of(activity, moderator=self._people.at_once(activity))
         if press.action == "stop" and await host.stop(channel, press.message_id, person):
             return "", True
-        own = press.action == "regenerate" and await self._offered.asker(channel, press.message_id) == person.id
-        if not own and not person.moderator:
+        if press.action == "regenerate" and await self._offered.asker(channel, press.message_id) == person.id:
+            person = person_of(activity, moderator=await self._people.soon(host, activity))
+        elif not person.moderator:
             person = await self._people.surely(activity)
         said = await host.pressed(replace(press, channel=channel, person=person))
         return translate(said, person.locale), press.action == "stop" and not said

@@ -60,9 +60,7 @@ class Showing:
         self._stops = Stops(self._streams.runs, self._offer_stop)
         self._sensitivity = sensitivity
         self._posted: OrderedDict[tuple[str, str], str] = OrderedDict()
-        self._rooms: OrderedDict[tuple[str, str], int] = (
-            OrderedDict()
-        )  # characters of a message, where all was too long
+        self._rooms: OrderedDict[tuple[str, str], int] = OrderedDict()  # characters of a message that was too long
         self._fresh: OrderedDict[tuple[str, str], None] = OrderedDict()  # messages with which nothing was shown yet
         self._doubts: OrderedDict[tuple[str, str], int] = OrderedDict()  # posts that may have arrived, by attempt
         self._said: OrderedDict[tuple[str, str], str] = OrderedDict()  # what was said whole where nothing has a name
@@ -70,23 +68,22 @@ class Showing:
 
     async def post(self, channel: Channel, reply: Reply, *, answers: str, nonce: str) -> str:
         """Show an answer; the id of the message with its text. Raises `PostFailed` or `Gone`."""
+        attempt = (channel.id, nonce)
+        message_id, again = self._posted.get(attempt), attempt in self._posted
         address = await self._sending.address(channel)
         if apart := await self._addresses.apart(channel):
             address = replace(address, conversation=channel.parent)
-        attempt = (channel.id, nonce)
-        message_id = self._posted.get(attempt)
         if message_id is None:
             message_id = await self._first(channel, address, reply, "" if apart else answers, nonce)
-            if apart:
-                await self._addresses.moved(channel, message_id)
-                address = replace(address, conversation=f"{channel.parent};messageid={message_id}")
+            _note(self._posted, attempt, message_id)  # what follows may fail, and this is asked for again
+            _note(self._fresh, (channel.id, message_id), None)
             self._offered.answered(channel, answers, message_id)
-            self._fresh[channel.id, message_id] = None
-            while len(self._fresh) > _REMEMBERED:
-                self._fresh.popitem(last=False)
-            self._posted[attempt] = message_id  # files may fail below, and this is asked for again
-            while len(self._posted) > _REMEMBERED:
-                self._posted.popitem(last=False)
+        if apart:
+            await self._addresses.moved(channel, message_id)
+            address = replace(address, conversation=f"{channel.parent};messageid={message_id}")
+        if again and attempt not in self._bare:
+            await self.edit(channel, message_id, reply)  # what was shown of it before something failed may be another
+            return message_id
         if not reply.running and self._bare.get(attempt):
             await self._put(channel, address, message_id, reply)
             self._bare.pop(attempt, None)
@@ -165,7 +162,9 @@ class Showing:
         await self._stops.end(channel, message_id)
         address = await self._address(channel, message_id)
         await self._files.forget(channel, address, message_id)
-        self._posted = OrderedDict((key, value) for key, value in self._posted.items() if value != message_id)
+        attempts = [each for each, other in self._posted.items() if each[0] == channel.id and other == message_id]
+        for attempt in attempts:
+            del self._posted[attempt]
         self._offered.gone(channel, message_id)
         self._streams.drop(channel, message_id)
         try:
@@ -349,9 +348,7 @@ class Showing:
             except Unsent as error:
                 raise await self._sending.failure(error, channel, new=not message_id) from None
             if room:
-                self._rooms[channel.id, message_id] = room
-                while len(self._rooms) > _REMEMBERED:
-                    self._rooms.popitem(last=False)
+                _note(self._rooms, (channel.id, message_id), room)
             return message_id
 
     def _message(self, reply: Reply, room: int = 0) -> Activity:
@@ -378,7 +375,7 @@ class Showing:
 
 
 def _note(among: "OrderedDict[tuple[str, str], Any]", attempt: tuple[str, str], value: object) -> None:
-    """Remember this of an attempt, and forget the oldest ones."""
+    """Remember this of an attempt or a message, and forget the oldest ones."""
     among[attempt] = value
     while len(among) > _REMEMBERED:
         among.popitem(last=False)

@@ -68,7 +68,8 @@ class Streams:
 
         Raises `Unsent`, but not for a refusal to stream.
         """
-        if any(key[0] == channel.id and not each.canceled for key, each in self._running.items()):
+        others = [each for key, each in self._running.items() if key[0] == channel.id]
+        if any(not each.canceled and self._lasts(each) for each in others):
             return None  # a chat has one at a time
         text = "" if reply.status else settled(reply.text)
         sign = "" if text else (reply.text.strip() or "…")[:_LONGEST_SIGN]
@@ -96,8 +97,8 @@ class Streams:
             return False
         if found.canceled:
             return True
-        if self._clock() - found.began > _SECONDS:
-            return await self._leave(channel, address, message_id)
+        if not self._lasts(found):
+            return self._leave(channel, message_id)
         text = "" if reply.status else settled(reply.text)
         sign = (reply.text.strip() or "…")[:_LONGEST_SIGN] if not text else ""
         if found.said if sign else (text == found.said or not text.startswith(found.said)):
@@ -117,7 +118,7 @@ class Streams:
                 return True
             if error.status in (400, 403):
                 log.info("teams ended a stream", reason=str(error))
-                return await self._leave(channel, address, message_id)
+                return self._leave(channel, message_id)
             raise
         found.said, found.sign = text or found.said, sign
         return True
@@ -127,7 +128,7 @@ class Streams:
         found = self._running.pop((channel.id, message_id), None)
         if found is None:
             return "none"
-        if found.canceled or self._clock() - found.began > _SECONDS:
+        if found.canceled or not self._lasts(found):
             return "doubtful"
         return await self.finish(address, message_id, activity)
 
@@ -156,7 +157,11 @@ class Streams:
     def runs(self, channel: Channel, message_id: str) -> bool:
         """Whether Teams shows this one as it grows, with a stop button of its own."""
         found = self._running.get((channel.id, message_id))
-        return found is not None and self._clock() - found.began <= _SECONDS
+        return found is not None and self._lasts(found)
+
+    def _lasts(self, found: _Stream) -> bool:
+        """Whether Teams has not ended this one yet for its age."""
+        return self._clock() - found.began <= _SECONDS
 
     def stopped(self, channel: Channel, message_id: str) -> bool:
         """Whether a person stopped this one; then what they saw stays, and Teams may take nothing more for it."""
@@ -167,7 +172,7 @@ class Streams:
         """This message is gone."""
         self._running.pop((channel.id, message_id), None)
 
-    async def _leave(self, channel: Channel, address: Address, message_id: str) -> bool:
+    def _leave(self, channel: Channel, message_id: str) -> bool:
         """From now on the message is changed like any other."""
         self.drop(channel, message_id)
         return False
