@@ -164,8 +164,10 @@ class Conversation:
         begin.done = True  # what is kept, or lost, need not be begun
         spending.settle()
         await self._deliver(running.heard, message, delivery)
-        SECONDS.labels(message.channel.platform).observe(time.monotonic() - began)
+        seconds = time.monotonic() - began
+        SECONDS.labels(message.channel.platform).observe(seconds)
         TURNS.labels(message.channel.platform, outcome).inc()
+        log.info("closed", heard=running.heard, outcome=outcome, skill=bill.skill, seconds=round(seconds, 1))
 
     async def _offered(self, message: Message, text: str, bill: Tally, models: TurnModels) -> list[Button]:
         """What other skills offer to do with what the chat has answered."""
