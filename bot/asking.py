@@ -142,7 +142,7 @@ class Asking:
         turn = Turn(
             message=message,
             settings=settings_of(choice.skill, chosen),
-            request=fill(choice.skill.request_type, choice.words, dict(choice.given)),
+            request=fill(choice.skill.request_type, choice.words, dict(choice.given), message.author.locale),
             history=remembered.said,
             models=models,
             skills={skill.name: translate(skill.help, message.author.locale) for skill in permitted},

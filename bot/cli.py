@@ -84,7 +84,7 @@ def try_() -> None:
         raise typer.Exit(UPSTREAM)
 
 
-@app.command()
+@app.command(short_help="Print the link that adds the bot to a server.")
 def invite() -> None:
     """Print the link that adds the bot to a Discord server, with no more rights than it needs."""
     with _reasons():
@@ -118,13 +118,13 @@ def doctor(
         from bot.doctor import examine, show
 
         log.configure("critical", secrets=log.secrets_of(config))
-        platform = "discord" if discord else "teams" if teams else ""
-        findings = _finish(examine(config, platform=platform))
+        platforms = [name for name, asked in (("discord", discord), ("teams", teams)) if asked]
+        findings = _finish(examine(config, platforms=platforms))
     if not show(findings):
         raise typer.Exit(1)
 
 
-@app.command()
+@app.command(short_help="List which models are used, and what they cost.")
 def models(
     test: Annotated[
         bool, typer.Option("--test", help="Try each with a tiny call, which may cost a cent or two.")
@@ -161,7 +161,7 @@ def skills() -> None:
 @app.command()
 def forget(
     platform: Annotated[str, typer.Argument(help="discord, teams, web or console")],
-    person: Annotated[str, typer.Argument(help="Their id on that platform")],
+    person: Annotated[str, typer.Argument(help="Their id on that platform; yours is owner on the page")],
 ) -> None:
     """Forget a person: what they said, and what was answered to it. Parley has to be stopped."""
     with _reasons():
@@ -174,7 +174,7 @@ def forget(
 @app.command()
 def export(
     platform: Annotated[str, typer.Argument(help="discord, teams, web or console")],
-    person: Annotated[str, typer.Argument(help="Their id on that platform")],
+    person: Annotated[str, typer.Argument(help="Their id on that platform; yours is owner on the page")],
 ) -> None:
     """Print everything kept of a person, as JSON. Parley has to be stopped."""
     with _reasons():
@@ -192,7 +192,7 @@ def _teams() -> None:
     """See each command's own --help."""
 
 
-@teams_commands.command(name="try")
+@teams_commands.command(name="try", short_help="Try Parley in a Teams on this machine.")
 def try_teams() -> None:
     """Try Parley in a Teams on this machine: Microsoft's Agents Playground, which needs Node.js and no account."""
     with _reasons():
@@ -208,11 +208,11 @@ def try_teams() -> None:
             _fail(UPSTREAM, str(error))
 
 
-@teams_commands.command()
+@teams_commands.command(short_help="Build the app package to upload to Teams.")
 def package(
     out: Annotated[Path, typer.Option(help="Where to write it.")] = Path("parley-teams.zip"),
     messages: Annotated[
-        bool, typer.Option(help="Ask owners for the right to read messages, for the pictures in them.")
+        bool, typer.Option(help="Ask owners for the right to read messages: to catch up, search and see pictures.")
     ] = True,
 ) -> None:
     """Build the app package that is uploaded to Teams, from the configuration and the installed skills."""
@@ -269,6 +269,7 @@ def _reasons() -> Iterator[None]:
         import structlog
 
         from bot.app import Refused
+        from bot.errors import UserError
         from bot.server import PortTaken
         from storage import StorageError, WrongAddress
 
@@ -276,6 +277,8 @@ def _reasons() -> Iterator[None]:
             _fail(CONFIGURATION, str(error))
         if isinstance(error, StorageError | PortTaken):
             _fail(INPUT_OUTPUT, str(error))
+        if isinstance(error, UserError):
+            _fail(USAGE, str(error))
         log = structlog.get_logger(__name__)
         log.exception("ended by an error")
         _fail(INTERNAL, f"Parley ended by an error of its own ({type(error).__name__}). The log above has the details.")

@@ -4,7 +4,7 @@ import asyncio
 import socket
 import sys
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -33,13 +33,13 @@ class Finding:
     text: str
 
 
-async def examine(config: "Config", *, platform: str = "") -> list[Finding]:
+async def examine(config: "Config", *, platforms: Collection[str] = ()) -> list[Finding]:
     """Look at everything, change nothing but what a start would create too. A Parley that runs is not disturbed.
 
-    With `platform`, look at that one only, and closely.
+    With `platforms`, look at those only, and closely.
     """
-    if platform:
-        return await _closely(config, platform)
+    if platforms:
+        return [each for platform in platforms for each in await _closely(config, platform)]
     found = [_python(), _folder(config)]
     if found[-1].mark == "wrong":
         return found  # nothing else can be tried without it
@@ -151,6 +151,7 @@ async def _closely(config: "Config", platform: str) -> list[Finding]:
 
 async def invitations(config: "Config") -> list[Finding]:
     """Where the bot is added to communities, for each platform that has such an address."""
+    from bot.adapter import AdapterOff
     from bot.app import Parley
 
     with tempfile.TemporaryDirectory() as folder:
@@ -161,8 +162,12 @@ async def invitations(config: "Config") -> list[Finding]:
             for adapter in parley.adapters:
                 try:
                     found.append(Finding("on", adapter.name, await adapter.invite()))
+                except AdapterOff as error:
+                    found.append(Finding("wrong", adapter.name, str(error)))
                 except Exception as error:  # noqa: BLE001 - whatever its library raises, the bot cannot sign in
-                    text = f"the bot cannot sign in ({type(error).__name__}). `parley doctor` says more."
+                    text = (
+                        f"the bot cannot sign in ({type(error).__name__}). `parley doctor --{adapter.name}` says more."
+                    )
                     found.append(Finding("wrong", adapter.name, text))
         finally:
             await parley.close()

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
 from bot.errors import UserError
+from bot.translations import translate
 
 __all__ = ["PEOPLE", "Form", "FormField", "FormRefused", "fill", "form_of"]
 
@@ -91,11 +92,12 @@ def _field(owner: str, name: str, annotation: Any, info: FieldInfo) -> FormField
     return FormField(name, kind, info.description, required, default, (), least, most)
 
 
-def fill(model: type[M], words: str = "", given: dict[str, Any] | None = None) -> M:
+def fill(model: type[M], words: str = "", given: dict[str, Any] | None = None, locale: str = "") -> M:
     """A filled form from what a person said.
 
     `given` holds the fields of a command's options. In words, `size=tall` sets a field; the rest goes to the first
-    str field, or, where there is none, to the other fields in order: "roll 3". Raises `UserError` with the remedy.
+    str field, or, where there is none, to the other fields in order: "roll 3". Raises `UserError` with the remedy,
+    in the language of `locale`.
     """
     form = _form_of(model)
     answers: dict[str, Any] = dict(given or {})
@@ -117,26 +119,43 @@ def fill(model: type[M], words: str = "", given: dict[str, Any] | None = None) -
     try:
         return model(**answers)
     except ValidationError as error:
-        raise UserError("\n".join(_sentence(form, mistake) for mistake in error.errors(include_url=False))) from None
+        raise UserError(
+            "\n".join(_sentence(form, mistake, locale) for mistake in error.errors(include_url=False))
+        ) from None
 
 
 _form_of = functools.lru_cache(1000)(form_of)  # for its names and bounds: a default may be another one each time
 
 
-def _sentence(form: Form, mistake: Any) -> str:
+_BETWEEN_WHOLE = "“{name}” has to be a whole number from {least} to {most}."
+_BETWEEN = "“{name}” has to be a number from {least} to {most}."
+
+
+def _sentence(form: Form, mistake: Any, locale: str) -> str:
     name = str(mistake["loc"][0]) if mistake["loc"] else ""
     field = next((each for each in form.fields if each.name == name), None)
     if field is None:
-        return f"There is no option “{name}” here."
+        return _said("There is no option “{name}” here.", locale, name=name)
     if mistake["type"] == "missing":
-        return f"Please say what “{name}” should be: {field.description}."
+        description = translate(field.description, locale)
+        return _said("Please say what “{name}” should be: {description}.", locale, name=name, description=description)
     if field.kind == "choice":
-        return f"“{name}” can be {', '.join(str(choice) for choice in field.choices)}."
+        return _said("“{name}” can be {choices}.", locale, name=name, choices=", ".join(map(str, field.choices)))
     if field.kind in ("int", "float"):
+        if field.least is not None and field.most is not None:
+            between = _BETWEEN_WHOLE if field.kind == "int" else _BETWEEN
+            return _said(between, locale, name=name, least=f"{field.least:g}", most=f"{field.most:g}")
         whole = "a whole number" if field.kind == "int" else "a number"
         low = f" from {field.least:g}" if field.least is not None else ""
         high = f" to {field.most:g}" if field.most is not None else ""
         return f"“{name}” has to be {whole}{low}{high}."
     if field.kind == "bool":
-        return f"“{name}” can be yes or no."
+        return _said("“{name}” can be yes or no.", locale, name=name)
     return f"“{name}”: {mistake['msg']}."
+
+
+def _said(sentence: str, locale: str, **what: str) -> str:
+    said = translate(sentence, locale)
+    for name, value in what.items():  # not `format`: what is put in may hold braces, and a translation be wrong
+        said = said.replace(f"{{{name}}}", value)
+    return said

@@ -30,6 +30,7 @@ _QUIETER = {
     "botbuilder": logging.INFO,
     "botframework": logging.INFO,
     "discord": logging.INFO,
+    "discord.client": logging.WARNING,  # that it signs in is told once it has
     "discord.http": logging.WARNING,
     "httpcore": logging.WARNING,
     "httpcore2": logging.WARNING,

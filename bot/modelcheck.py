@@ -263,26 +263,34 @@ def show(report: Report, *, as_json: bool = False) -> None:
         print(json.dumps(whole, indent=2, ensure_ascii=False), flush=True)
         return
     from rich.console import Console
-    from rich.table import Table
     from rich.text import Text
 
     terminal = Console(highlight=False, markup=False, emoji=False)
     tried = any(line.seconds is not None for line in report.lines)
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for title in ("role", "", "model", "server", "price", *(("tried", "cost") if tried else ()), "note"):
-        table.add_column(title, overflow="fold")
+    rows: list[tuple[list[str], str, str]] = [(["role", "", "model", "server", "price"], "bold", "")]
+    rows[0][0].extend(("tried", "cost") if tried else ())
     signs = {"on": ("on", "green"), "off": ("off", "yellow"), "soon": ("on !", "yellow"), "wrong": ("!!", "bold red")}
     for line in report.lines:
         sign, style = signs[line.state]
         cost = "" if line.seconds is None else "unknown" if line.micro_dollars is None else _dollars(line.micro_dollars)
         seconds = "" if line.seconds is None else f"{line.seconds:.1f} s"
         cells = [line.role if line.place <= 1 else "  then", "", line.model, line.server, line.price]
-        row = [*cells, *((seconds, cost) if tried else ()), line.note]
-        table.add_row(*(Text(sign, style=style) if at == 1 else Text(cell) for at, cell in enumerate(row)))
-    terminal.print(table)
+        cells[1] = sign
+        rows.append(([*cells, *((seconds, cost) if tried else ())], style, line.note))
+    widths = [max(len(cells[at]) for cells, *_ in rows) for at in range(len(rows[0][0]))]
+    below = " " * (widths[0] + widths[1] + 4)
+    for cells, style, note in rows:
+        padded = [f"{cell:<{width}}" for cell, width in zip(cells, widths, strict=True)]
+        padded = padded if cells[2] else [*padded[:2], note]  # of what is off there is nothing else to say
+        styled = [Text(cell, style if at == 1 or cells is rows[0][0] else "") for at, cell in enumerate(padded)]
+        row = Text("  ").join(styled)
+        row.rstrip()
+        terminal.print(row, soft_wrap=True)
+        if note and cells[2]:
+            terminal.print(Text(below + note), soft_wrap=True)
     for server in report.servers:
         more = f" and {len(server.models) - 12} more" if len(server.models) > 12 else ""
         offers = server.wrong or f"offers {', '.join(server.models[:12]) or 'nothing'}{more}"
         terminal.print()
-        terminal.print(Text.assemble((server.label, "bold"), f"  {offers}"))
+        terminal.print(Text.assemble((server.label, "bold"), f"  {offers}"), soft_wrap=True)
     terminal.file.flush()

@@ -1,11 +1,15 @@
 """What is kept of people: given to them, and forgotten, on their own word or on an operator's."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 import orjson
 import structlog
 
 import storage
+from bot.discovery import find_adapters
+from bot.errors import UserError
 from bot.messages import Channel, Person
 from bot.waiting import Waiting
 
@@ -44,18 +48,30 @@ class People:
 
 
 async def forget(config: "Config", platform: str, person: str) -> int:
-    """Forget a person while Parley is stopped; how many lines of conversation that were. Raises `StorageError`."""
-    store = await storage.open_store(config.database)
-    try:
+    """Forget a person while Parley is stopped; how many lines of conversation that were.
+
+    Raises `UserError` where there is no such platform, and `StorageError`.
+    """
+    async with _store_of(config, platform) as store:
         return await storage.erase(store, platform, person)
-    finally:
-        await store.close()
 
 
 async def export(config: "Config", platform: str, person: str) -> str:
-    """Everything kept of a person, as JSON, while Parley is stopped. Raises `StorageError`."""
+    """Everything kept of a person, as JSON, while Parley is stopped.
+
+    Raises `UserError` where there is no such platform, and `StorageError`.
+    """
+    async with _store_of(config, platform) as store:
+        return orjson.dumps(await storage.export(store, platform, person), option=orjson.OPT_INDENT_2).decode()
+
+
+@asynccontextmanager
+async def _store_of(config: "Config", platform: str) -> AsyncIterator[storage.Store]:
+    """The store, open; of a platform whose adapter is gone, as long as something is kept of it."""
     store = await storage.open_store(config.database)
     try:
-        return orjson.dumps(await storage.export(store, platform, person), option=orjson.OPT_INDENT_2).decode()
+        if platform not in (installed := find_adapters()) and not await storage.seen(store, platform):
+            raise UserError(f"There is no platform “{platform}”. It is one of: {', '.join(installed)}.")
+        yield store
     finally:
         await store.close()

@@ -2,7 +2,7 @@
 
 from storage.engine import Database, InUse, StorageError, StorageTrouble, WrongAddress
 from storage.memory import Forgotten, Numbered
-from storage.privacy import erase, export, note_left
+from storage.privacy import erase, export, note_left, seen
 from storage.purge import Kept, purge
 from storage.records import Bill, File, Given, Heard, Line, Offer, Post, Room, RoomMessage, Upload, Used
 from storage.rooms import Rooms
@@ -35,4 +35,5 @@ __all__ = [
     "note_left",
     "open_store",
     "purge",
+    "seen",
 ]

@@ -8,10 +8,20 @@ from sqlalchemy import Connection, delete, func, or_, select, tuple_, update
 from storage.store import Store
 from storage.tables import answers, bills, feedback, files, inbox, lines, notes, posts, settings, summaries, uploads
 
-__all__ = ["erase", "erase_community", "erase_left", "export", "note_left"]
+__all__ = ["erase", "erase_community", "erase_left", "export", "note_left", "seen"]
 
 _CHUNK = 500
 _LEFT = "left "  # before the name of a community that the bot has left, among the notes of its platform
+
+
+async def seen(store: Store, platform: str) -> bool:
+    """Whether anything is kept of anybody on a platform."""
+
+    def work(connection: Connection) -> bool:
+        columns = (lines.c.platform, inbox.c.platform, bills.c.platform)
+        return any(connection.execute(select(each).where(each == platform).limit(1)).first() for each in columns)
+
+    return await store.database.read(work)
 
 
 async def export(store: Store, platform: str, person: str) -> dict[str, Any]:

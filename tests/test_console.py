@@ -55,6 +55,13 @@ async def test_one_line_is_answered_as_plain_text_and_that_is_all(tmp_path: Path
     assert ended.err == ""
 
 
+async def test_a_mistyped_command_is_not_asked_of_the_model(folder: Path) -> None:
+    ended = await run(folder, "try", says="/atach picture.png\n/etc/hosts, what is it?\n")
+    assert "There is no /atach. Did you mean /attach?" in ended.err
+    assert "You said “/atach" not in ended.out
+    assert "You said “/etc/hosts, what is it?”" in ended.out
+
+
 async def test_a_line_without_an_end_and_no_line_at_all_are_fine_too(folder: Path) -> None:
     assert "You said “hi”" in (await run(folder, "try", says="hi")).out
     silent = await run(folder, "try", says="\n  \n")

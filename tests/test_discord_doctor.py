@@ -20,7 +20,7 @@ async def discord() -> AsyncIterator[FakeDiscord]:
 
 async def looked_at(discord: FakeDiscord, tmp_path: Path, **given: object) -> list[Finding]:
     settings = {"discord_token": discord.token, "discord_api": discord.api, "folder": tmp_path, **given}
-    return await examine(load_config(**settings), platform="discord")
+    return await examine(load_config(**settings), platforms=["discord"])
 
 
 async def test_the_link_asks_for_no_more_than_is_needed(discord: FakeDiscord, tmp_path: Path) -> None:
@@ -40,8 +40,18 @@ async def test_the_link_asks_for_no_more_than_is_needed(discord: FakeDiscord, tm
         f"https://discord.com/oauth2/authorize?client_id={discord.bot.id}&scope=bot+applications.commands"
         f"&permissions={int(wanted)}"
     )
+    refused = await run(tmp_path, "invite", DISCORD_TOKEN="no.such.token", PARLEY_DISCORD_API=discord.api)
+    assert refused.code == 69
+    assert refused.err.startswith("Discord refuses DISCORD_TOKEN. Make a new one: https://discord.com/developers/")
     [without] = await invitations(load_config(folder=tmp_path))
     assert (without.mark, "DISCORD_TOKEN" in without.text) == ("wrong", True)
+
+
+async def test_both_platforms_are_looked_at_when_both_are_asked_for(discord: FakeDiscord, tmp_path: Path) -> None:
+    config = load_config(discord_token=discord.token, discord_api=discord.api, folder=tmp_path)
+    found = await examine(config, platforms=["discord", "teams"])
+    assert found[0].what.startswith("discord")
+    assert (found[-1].what, found[-1].mark) == ("teams", "wrong"), "it is not set up"
 
 
 async def test_the_doctor_names_what_is_missing_together_with_the_channel(discord: FakeDiscord, tmp_path: Path) -> None:

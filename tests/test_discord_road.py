@@ -1,7 +1,9 @@
 """Commands and buttons on the whole road: Discord's wire, the adapter, the core, real storage, the built-in skills."""
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 
@@ -32,19 +34,29 @@ class Town:
         self.bob: User = discord.person("Bob")
 
     @contextlib.asynccontextmanager
-    async def bot(self, load: Load | None = None) -> "AsyncIterator[Dispatch]":
-        """One process of it."""
+    async def bot(self, load: Load | None = None, *, at_once: bool = False) -> "AsyncIterator[Dispatch]":
+        """One process of it; `at_once` it takes up what was left undone, before it has joined."""
         skills = {found.name: found.skill for found in find_skills() if found.skill}
         adapter = Discord(load_config(discord_token=self.discord.token, discord_api=self.discord.api), self.store)
         adapter.commands = commands_of(skills.values())
         conversation = Conversation(self.store, skills, models_of(self.model), {"discord": adapter})
         dispatch = Dispatch(self.store, conversation, load)
         async with running(adapter, dispatch):  # type: ignore[arg-type]
+            if at_once:
+                await asyncio.sleep(0)
+                await dispatch.recover(["discord"])
             await self.discord.online()
             await self.discord.until(lambda: self.discord.commands)
-            await dispatch.recover(["discord"])
+            if not at_once:
+                await dispatch.recover(["discord"])
             yield dispatch
             await dispatch.drain(0)
+
+    async def kept(self) -> None:
+        """Wait until a question is safely stored."""
+        async with asyncio.timeout(10):
+            while not await self.store.undone():
+                await asyncio.sleep(0.01)
 
     async def finished(self, text: str) -> Post:
         """The answer of the bot that says this, once nothing more will come."""
@@ -110,11 +122,34 @@ async def test_a_command_that_was_heard_by_a_process_that_ended_is_answered_by_t
         await dispatch.drain(0)  # it still hears, but begins nothing any more
         called = await discord.command(town.general, town.ada, "chat", text="Anybody there?", private=True)
         await discord.until(lambda: called.response)
-        await discord.until(lambda: called.original)
+        await town.kept()
     async with town.bot():
         answer = await town.finished("Here I am.")
     assert answer is called.original
     assert answer.seen_by is town.ada
+
+
+async def test_what_was_asked_in_private_stays_private_though_storage_is_slow_after_a_restart(
+    discord: FakeDiscord, config: Config, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    noted = store.noted
+
+    async def slowly(platform: str, name: str) -> dict[str, Any] | None:
+        if name.startswith("interactions"):
+            await asyncio.sleep(0.05)  # twenty of them: the answer is ready long before
+        return await noted(platform, name)
+
+    town = Town(discord, store, ScriptedModel("Between us."))
+    async with town.bot() as dispatch:
+        await dispatch.drain(0)
+        called = await discord.command(town.general, town.ada, "chat", text="A secret?", private=True)
+        await town.kept()
+    monkeypatch.setattr(store, "noted", slowly)
+    async with town.bot(at_once=True):
+        answer = await town.finished("Between us.")
+    assert answer is called.original
+    assert answer.seen_by is town.ada
+    assert not discord.answers(town.general)
 
 
 async def test_where_too_much_is_asked_no_command_is_left_waiting(

@@ -43,6 +43,7 @@ async def test_with_nothing_the_practice_model_answers_and_says_what_to_set() ->
     said = models.describe()
     assert said["chat"] == said["image"] == "practice model: built-in"
     assert said["embed"] == "Comparing meanings is off. Set OPENAI_API_KEY, or start Ollama."
+    assert said["voice"] == "Reading aloud is off. Set OPENAI_API_KEY.", "Ollama cannot do that"
     assert models.notices == ("Practice model: no AI here. Set OPENAI_API_KEY or start Ollama for real answers.",)
     assert not models.serves("embed")
     await models.close()

@@ -70,6 +70,15 @@ def test_a_form_knows_its_fields_and_their_bounds() -> None:
     assert (count.kind, count.least, count.most) == ("int", 1, 4)
 
 
+def test_what_is_wrong_is_said_in_the_language_of_who_asks() -> None:
+    with pytest.raises(UserError, match=r"^„count“ muss eine ganze Zahl von 1 bis 20 sein.$"):
+        fill(Dice, "21", locale="de-DE")
+    with pytest.raises(UserError, match=r"^「size」に使えるのは square, wide です。$"):
+        fill(Picture, "size=huge a fox", locale="ja")
+    with pytest.raises(UserError, match=r"^“count” has to be a whole number from 1 to 20.$"):
+        fill(Dice, "21", locale="pl")
+
+
 def test_a_field_that_no_person_could_fill_in_is_refused_with_the_reason() -> None:
     class Odd(Request):
         when: dict[str, int] = Field({}, description="A mapping")

@@ -74,8 +74,10 @@ async def test_a_try_asks_each_model_for_something_small_and_tells_what_it_took(
     assert all(line.seconds is not None and line.micro_dollars is not None for line in report.lines)
     show(report)
     shown = capsys.readouterr().out
-    assert "gpt-image-2.6-flare" in shown.replace("\n", "")
-    assert "$0.006" in shown
+    [drawing] = [line for line in shown.splitlines() if line.startswith("image")]
+    assert "gpt-image-2.6-flare" in drawing, "on one line, to be searched for"
+    assert "$0.006" in drawing
+    assert "heard “hello from a voice note”" in shown
 
 
 @pytest.mark.parametrize(

@@ -229,6 +229,9 @@ async def test_an_operator_can_export_and_forget_a_person(room: Room, store: Sto
         assert ended.code == 0, ended.err
         return ended.out
 
+    mistaken = await run(config.folder, "forget", "Fake", "ada")
+    assert mistaken.code == 64
+    assert mistaken.err.startswith("There is no platform “Fake”. It is one of: console, discord,")
     assert "Ada Lovelace" in await parley("export", "fake", "ada")
     assert (await parley("forget", "fake", "ada")).startswith("Forgotten: 2 lines of conversation")
     assert json.loads(await parley("export", "fake", "ada"))["said"] == []

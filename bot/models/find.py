@@ -157,7 +157,8 @@ def _why_off(role: Role, main: Provider) -> str:
     spoken = main.profile.spoken if isinstance(main, Compatible | HuggingFace) else main.label
     match main.name:
         case "practice":
-            remedy = "Set OPENAI_API_KEY, or start Ollama."
+            # Ollama neither speaks nor screens.
+            remedy = "Set OPENAI_API_KEY." if role in ("voice", "moderate") else "Set OPENAI_API_KEY, or start Ollama."
         case "azure":
             remedy = f"Set {setting} to the name of a deployment."
         case "huggingface" | "openrouter":

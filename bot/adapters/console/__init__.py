@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import difflib
 import getpass
 import secrets
 from collections import deque
@@ -30,6 +31,7 @@ log = structlog.get_logger(__name__)
 SILENCE_SECONDS = 300  # with nothing shown for so long, nothing more is expected
 _NUMBER = "conversation"  # under which storage keeps the number of the current conversation
 _BUTTONS = 8
+_COMMANDS = ("/reply", "/attach", "/new", "/stop", "/help")
 _HELP = """\
 Type a line and press Enter. Put a picture or a voice note into the line by its path, or drag the file into the window.
 
@@ -198,6 +200,8 @@ class Console(Adapter):
                 await self._say(rest.strip(), self._last.quote)
             case _ if command[1:].isdecimal() and command.startswith("/") and self._keyboard.interactive:
                 await self._press(int(command[1:]), rest.strip())
+            case _ if meant := self._mistyped(command.lower()):
+                raise UserError(f"There is no {command}. Did you mean {meant}?")
             case _:
                 await self._say(line.strip())
 
@@ -253,6 +257,13 @@ class Console(Adapter):
         if not await self._host.stop(self._channel, question, self._person):
             self._completed(question)  # it has ended without a word, and the log says why
             self._screen.remark("Nothing is running any more.")
+
+    def _mistyped(self, command: str) -> str:
+        """The command that this one is nearly. What is mistyped is no question, and should cost nothing."""
+        skills = self.status().get("skills", []) if self.status else []
+        if not command.startswith("/") or command[1:] in [skill["name"] for skill in skills]:
+            return ""
+        return next(iter(difflib.get_close_matches(command, _COMMANDS, n=1, cutoff=0.75)), "")
 
     def _skills(self) -> str:
         skills = self.status().get("skills", []) if self.status else []

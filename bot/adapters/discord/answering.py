@@ -14,7 +14,7 @@ import structlog
 
 from bot.adapter import Gone, PostFailed
 from bot.adapters.discord import showing, through, voice
-from bot.adapters.discord.connection import Connection
+from bot.adapters.discord.connection import PATIENCE, Connection
 from bot.adapters.discord.desk import Desk
 from bot.adapters.discord.tokens import Opened
 from bot.markup import length
@@ -43,6 +43,7 @@ class Answering:
 
     async def post(self, channel: Channel, reply: Reply, answers: str, nonce: str) -> str:
         """Show a new message and return its id. Raises `Gone` or `PostFailed`."""
+        await self._know()
         sentence = self._desk.remarks.pop(answers, "")  # it is said once, below the first message
         sound, reply = self._apart(channel, self._remarked(channel, reply, sentence))
         try:
@@ -56,6 +57,10 @@ class Answering:
         if sound is not None:
             await self._speak(channel, message_id, reply, sound)
         return message_id
+
+    async def _know(self) -> None:
+        if not await self._tokens.known(PATIENCE):
+            raise PostFailed("Discord has not been joined yet")
 
     async def _post(self, channel: Channel, reply: Reply, answers: str, nonce: str) -> str:
         opened = self._tokens.answering(answers)
@@ -107,6 +112,7 @@ class Answering:
 
     async def edit(self, channel: Channel, message_id: str, reply: Reply) -> None:
         """Make a message show something else. Raises `Gone` or `PostFailed`."""
+        await self._know()
         reply = self._remarked(channel, reply, self._desk.remarks.get(message_id, ""))
         sound, reply = self._apart(channel, reply)
         await self._edit(channel, message_id, reply)
@@ -137,6 +143,7 @@ class Answering:
 
     async def remove(self, channel: Channel, message_id: str) -> None:
         """Take a message away. Raises `Gone` or `PostFailed`."""
+        await self._know()
         opened = self._tokens.showing(message_id)
         if opened is not None and opened.alone and message_id not in self._moved:
             if not self._tokens.alive(opened):

@@ -7,7 +7,7 @@ import aiohttp
 import discord
 import structlog
 
-from bot.adapter import Examined
+from bot.adapter import AdapterOff, Examined
 from bot.adapters.discord.permissions import invite_link, lacking, rights_in
 
 __all__ = ["examined", "invited"]
@@ -18,13 +18,19 @@ MOST_SERVERS = 25
 _CONTENT = 1 << 18 | 1 << 19  # the Message Content intent, of a large bot or of a small one
 _WRITABLE = (discord.TextChannel, discord.VoiceChannel, discord.StageChannel, discord.ForumChannel)
 _PORTAL = "https://discord.com/developers/applications → your application"
+_TOKEN_REFUSED = f"Discord refuses DISCORD_TOKEN. Make a new one: {_PORTAL} → Bot → Reset Token"
 _TROUBLE = (discord.HTTPException, discord.RateLimited, aiohttp.ClientError, OSError)
 
 
 async def invited(token: str) -> str:
-    """The link by which somebody adds the bot to a server. Raises what discord.py raises."""
+    """The link by which somebody adds the bot to a server. Raises `AdapterOff` where the token is refused, else what
+    discord.py raises.
+    """
     async with discord.Client(intents=discord.Intents.none()) as client:
-        await client.login(token)
+        try:
+            await client.login(token)
+        except discord.LoginFailure:
+            raise AdapterOff(_TOKEN_REFUSED) from None
         return invite_link(client.application_id or 0)
 
 
@@ -44,8 +50,7 @@ async def examined(token: str, *, content: bool, guild_id: str, names: list[str]
             if len(guilds) > MOST_SERVERS:
                 found.append(Examined("discord servers", True, f"only the first {MOST_SERVERS} were looked at"))
         except discord.LoginFailure:
-            text = f"Discord refuses DISCORD_TOKEN. Make a new one: {_PORTAL} → Bot → Reset Token"
-            return [Examined("discord token", False, text)]
+            return [Examined("discord token", False, _TOKEN_REFUSED)]
         except _TROUBLE as error:
             return [Examined("discord", False, f"Discord cannot be asked ({type(error).__name__}). Try again later.")]
         return found

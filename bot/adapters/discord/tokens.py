@@ -4,6 +4,7 @@ They outlive the process, so that the next one finishes what this one was asked 
 its own, and the notes are used again and again: however many commands there are, a new one costs the same.
 """
 
+import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
@@ -53,6 +54,7 @@ class Tokens:
         self._clock = clock
         self._opened: dict[str, Opened] = {}  # by what it answers, the oldest first
         self._showing: dict[str, Opened] = {}  # by message
+        self._loaded = asyncio.Event()
 
     async def load(self) -> None:
         """Take up what an earlier process was asked."""
@@ -63,6 +65,19 @@ class Tokens:
         for opened in sorted(found, key=lambda each: each.at):
             if self.alive(opened):
                 self._take(opened)
+        self._loaded.set()
+
+    async def known(self, patience: float) -> bool:
+        """Wait until it is known what an earlier process was asked, for so many seconds at most; whether it is.
+
+        Who does not wait would show in a channel what was to be shown to one person alone.
+        """
+        try:
+            async with asyncio.timeout(patience):
+                await self._loaded.wait()
+        except TimeoutError:
+            return False
+        return True
 
     def alive(self, opened: Opened) -> bool:
         return bool(opened.token) and self._clock() < opened.at + LIFETIME

@@ -38,7 +38,10 @@ NO_PERMISSION = (
     "Teams does not let me read what was said here. An owner of this team or chat can let me: remove the app here and "
     "add it again, and agree to its permissions (whoever runs me has to have built its package with them)."
 )
-NOT_FOR_YOU = "I cannot see that you may read what was said here before, so I do not tell you."
+NOT_FOR_YOU = (
+    "I cannot see that you may read what was said here before, so I do not tell you. If you are a member here, please "
+    "try again in a minute."
+)
 
 
 async def earlier(
