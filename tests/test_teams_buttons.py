@@ -1,12 +1,15 @@
 """What stands below an answer in Teams: buttons, thumbs, the label, sources; and what pressing them does."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
+from bot.adapters.teams.addresses import Addresses
 from bot.adapters.teams.entities import citations
-from bot.messages import Button, Message, Reply
+from bot.adapters.teams.offered import Offered
+from bot.messages import Button, Channel, Message, Reply
 from bot.testing import ScriptedModel
 from storage import Store
 from tests.fakes.teams import Conversation, FakeTeams, Person
@@ -299,3 +302,25 @@ def test_what_is_sent_is_what_the_library_would_write() -> None:
     )
 
     assert _plain(activity) == activity.serialize()
+
+
+async def test_what_is_shown_while_storage_is_asked_for_the_newest_answer_is_the_newest(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    offered, channel, go_on = (
+        Offered(store, Addresses(store, 30)),
+        Channel("teams", "19:x", "t", "group"),
+        asyncio.Event(),
+    )
+
+    async def slowly(_key: object) -> None:
+        await go_on.wait()
+
+    monkeypatch.setattr(store, "newest_given", slowly)
+    asking = asyncio.create_task(offered.newest(channel))
+    await asyncio.sleep(0)
+    await offered.show(channel, "m1", Reply("Yes.", buttons=(Button("regenerate", "Regenerate"),)))
+    go_on.set()
+
+    assert await asking == "m1"
+    assert await offered.newest(channel) == "m1"
