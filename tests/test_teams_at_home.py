@@ -155,7 +155,9 @@ def programs(folder: Path, npx: str) -> str:
     """A PATH with a `node` and this `npx`."""
     folder.mkdir()
     for name, code in (("node", ""), ("npx", npx)):
-        (folder / name).write_text(f"#!{sys.executable}\n{code}")
+        (folder / f"{name}.py").write_text(code)
+        # Not as the first line of the program itself: there an interpreter's path cannot have blanks.
+        (folder / name).write_text(f'#!/bin/sh\nexec "{sys.executable}" "$0.py" "$@"\n')
         (folder / name).chmod(0o755)
     return str(folder)
 

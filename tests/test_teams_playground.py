@@ -190,7 +190,7 @@ async def test_several_people_with_the_bot(browser: Browser, tmp_path: Path) -> 
             await page.get_by_label("Toggle Log Panel").or_(page.get_by_title("Toggle Log Panel")).click()
             await page.get_by_text("invoke 200").last.click()
             await page.get_by_role("tab", name="Response").click()
-            await expect(page.locator("body")).to_contain_text("Where I answer in this channel")
+            await expect(page.locator("body")).to_contain_text("What I do")
         await ended(started)
     asked = [str(call.messages[-1]["content"]) for call in openai.of()]
     assert not any("for nobody" in each for each in asked[:1])
