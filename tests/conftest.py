@@ -16,6 +16,9 @@ from tests.room import Room
 if TYPE_CHECKING:
     from playwright.async_api import Browser
 
+    from tests.fakes.teams import FakeTeams
+    from tests.teams_bot import TeamsBot
+
 
 @pytest.fixture(autouse=True)
 def _nothing_from_outside(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -55,3 +58,24 @@ async def store(config: Config) -> AsyncIterator[Store]:
 async def room(config: Config, store: Store) -> AsyncIterator[Room]:
     async with Room(config, store) as room:
         yield room
+
+
+# botbuilder takes a while to import: only who uses it waits for it.
+
+
+@pytest.fixture
+async def teams() -> "AsyncIterator[FakeTeams]":
+    from tests.fakes.teams import FakeTeams
+
+    async with FakeTeams() as teams:
+        yield teams
+        assert teams.leaks == []
+
+
+@pytest.fixture
+async def bot(teams: "FakeTeams", store: Store) -> "AsyncIterator[TeamsBot]":
+    """The Teams adapter, signed in, without the core."""
+    from tests.teams_bot import TeamsBot
+
+    async with TeamsBot(teams, store) as bot:
+        yield bot

@@ -1,7 +1,6 @@
 """What people do in Teams, and what the bot makes of it."""
 
 import json
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -20,19 +19,6 @@ ODD = json.loads((PAYLOADS / "odd.json").read_text("utf-8"))
 
 def named(cases: list[dict[str, Any]]) -> list[Any]:
     return [pytest.param(case, id=case["name"]) for case in cases]
-
-
-@pytest.fixture
-async def teams() -> AsyncIterator[FakeTeams]:
-    async with FakeTeams() as teams:
-        yield teams
-        assert teams.leaks == []
-
-
-@pytest.fixture
-async def bot(teams: FakeTeams, store: Store) -> AsyncIterator[TeamsBot]:
-    async with TeamsBot(teams, store) as bot:
-        yield bot
 
 
 async def test_a_message_in_a_personal_chat_is_taken_within_a_second(teams: FakeTeams, bot: TeamsBot) -> None:

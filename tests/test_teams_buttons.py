@@ -1,7 +1,6 @@
 """What stands below an answer in Teams: buttons, thumbs, the label, sources; and what pressing them does."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -17,19 +16,6 @@ from tests.fakes.teams.world import Shown
 from tests.teams_bot import TeamsBot
 
 ANSWERED = (Button("regenerate", "Regenerate"), Button("good", "👍"), Button("bad", "👎"))
-
-
-@pytest.fixture
-async def teams() -> AsyncIterator[FakeTeams]:
-    async with FakeTeams() as teams:
-        yield teams
-        assert teams.leaks == []
-
-
-@pytest.fixture
-async def bot(teams: FakeTeams, store: Store) -> AsyncIterator[TeamsBot]:
-    async with TeamsBot(teams, store) as bot:
-        yield bot
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """Signing in without a secret: by a certificate, or by the machine in Azure that the bot runs on."""
 
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -19,13 +18,6 @@ from storage import Store
 from tests.fakes.teams import FakeTeams
 from tests.fakes.teams.identity import rsa_key
 from tests.teams_bot import TeamsBot
-
-
-@pytest.fixture
-async def teams() -> AsyncIterator[FakeTeams]:
-    async with FakeTeams() as teams:
-        yield teams
-        assert teams.leaks == []
 
 
 def pem(number: int, path: Path) -> x509.Certificate:

@@ -1,7 +1,6 @@
 """Files and pictures that come in Teams; of those that cannot be had, a sentence says what to do."""
 
 import asyncio
-from collections.abc import AsyncIterator
 
 import pytest
 
@@ -12,19 +11,6 @@ from storage import Store
 from tests.fakes.teams import FakeTeams
 from tests.sounds import babble, wav
 from tests.teams_bot import TeamsBot
-
-
-@pytest.fixture
-async def teams() -> AsyncIterator[FakeTeams]:
-    async with FakeTeams() as teams:
-        yield teams
-        assert teams.leaks == []
-
-
-@pytest.fixture
-async def bot(teams: FakeTeams, store: Store) -> AsyncIterator[TeamsBot]:
-    async with TeamsBot(teams, store) as bot:
-        yield bot
 
 
 async def sent(teams: FakeTeams, bot: TeamsBot, name: str, content: bytes, media_type: str = "image/png") -> Message:

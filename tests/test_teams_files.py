@@ -2,7 +2,7 @@
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -23,13 +23,6 @@ LONG = Attachment("song.wav", "audio/wav", bytes(range(256)) * (6 * 4096))  # 6 
 
 
 @pytest.fixture
-async def teams() -> AsyncIterator[FakeTeams]:
-    async with FakeTeams() as teams:
-        yield teams
-        assert teams.leaks == []
-
-
-@pytest.fixture
 def ada(teams: FakeTeams) -> Person:
     return teams.person("Ada")
 
@@ -37,12 +30,6 @@ def ada(teams: FakeTeams) -> Person:
 @pytest.fixture
 def chat(teams: FakeTeams, ada: Person) -> Conversation:
     return teams.personal(ada)
-
-
-@pytest.fixture
-async def bot(teams: FakeTeams, store: Store) -> AsyncIterator[TeamsBot]:
-    async with TeamsBot(teams, store) as bot:
-        yield bot
 
 
 async def offered(

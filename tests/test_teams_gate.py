@@ -28,19 +28,6 @@ from tests.teams_bot import TeamsBot
 
 
 @pytest.fixture
-async def teams() -> AsyncIterator[FakeTeams]:
-    async with FakeTeams() as teams:
-        yield teams
-        assert teams.leaks == []
-
-
-@pytest.fixture
-async def bot(teams: FakeTeams, store: Store) -> AsyncIterator[TeamsBot]:
-    async with TeamsBot(teams, store) as bot:
-        yield bot
-
-
-@pytest.fixture
 def ada(teams: FakeTeams) -> Person:
     return teams.person("Ada")
 

@@ -1,7 +1,6 @@
 """What was said in Teams before: read through Graph for whoever may read it there, and for nobody else."""
 
 import re
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -16,19 +15,6 @@ from tests.fakes.teams import Person as Member
 from tests.teams_bot import TeamsBot
 
 SECOND = "7d4fbc8c-0000-4000-8000-000000000002"
-
-
-@pytest.fixture
-async def teams() -> AsyncIterator[FakeTeams]:
-    async with FakeTeams() as teams:
-        yield teams
-        assert teams.leaks == []
-
-
-@pytest.fixture
-async def bot(teams: FakeTeams, store: Store) -> AsyncIterator[TeamsBot]:
-    async with TeamsBot(teams, store) as bot:
-        yield bot
 
 
 @pytest.fixture

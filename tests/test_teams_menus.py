@@ -1,7 +1,7 @@
 """Menus, dialogs, settings and files in Teams: what a person opens, fills in, and what comes of it."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -14,19 +14,6 @@ from tests.fakes.teams import Conversation, FakeTeams, Person
 from tests.fakes.teams.checks import check_card
 from tests.fakes.teams.world import Json
 from tests.teams_bot import TeamsBot
-
-
-@pytest.fixture
-async def teams() -> AsyncIterator[FakeTeams]:
-    async with FakeTeams() as teams:
-        yield teams
-        assert teams.leaks == []
-
-
-@pytest.fixture
-async def bot(teams: FakeTeams, store: Store) -> AsyncIterator[TeamsBot]:
-    async with TeamsBot(teams, store) as bot:
-        yield bot
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """A reply is about what it replies to, with its pictures: in a chat of one's own, in a group, and below a post."""
 
 import html
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -15,19 +14,6 @@ from tests.fakes.teams import Conversation, FakeTeams, Person
 from tests.fakes.teams.world import Json, Shown
 from tests.pictures import picture as drawn
 from tests.teams_bot import TeamsBot
-
-
-@pytest.fixture
-async def teams() -> AsyncIterator[FakeTeams]:
-    async with FakeTeams() as teams:
-        yield teams
-        assert teams.leaks == []
-
-
-@pytest.fixture
-async def bot(teams: FakeTeams, store: Store) -> AsyncIterator[TeamsBot]:
-    async with TeamsBot(teams, store) as bot:
-        yield bot
 
 
 @pytest.fixture

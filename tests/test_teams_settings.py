@@ -22,13 +22,6 @@ def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-async def teams() -> AsyncIterator[FakeTeams]:
-    async with FakeTeams() as teams:
-        yield teams
-        assert teams.leaks == []
-
-
-@pytest.fixture
 def ada(teams: FakeTeams) -> Person:
     return teams.person("Ada")
 

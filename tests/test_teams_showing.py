@@ -3,7 +3,6 @@
 import asyncio
 import io
 import time
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -19,19 +18,6 @@ from tests.fakes.teams import Conversation, FakeTeams, Person
 from tests.teams_bot import TeamsBot
 
 SENDS = "/conversations/"
-
-
-@pytest.fixture
-async def teams() -> AsyncIterator[FakeTeams]:
-    async with FakeTeams() as teams:
-        yield teams
-        assert teams.leaks == []
-
-
-@pytest.fixture
-async def bot(teams: FakeTeams, store: Store) -> AsyncIterator[TeamsBot]:
-    async with TeamsBot(teams, store) as bot:
-        yield bot
 
 
 @pytest.fixture

@@ -1,7 +1,5 @@
 """What is too large for Teams: long texts, tables, cards, lists of sources. Nothing of an answer is lost."""
 
-from collections.abc import AsyncIterator
-
 import pytest
 
 from bot.markup import split
@@ -17,19 +15,6 @@ TEXT = "\n\n".join(f"{number}. {'A fox is red. ' * 8}".strip() for number in ran
 @pytest.fixture(autouse=True)
 def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
     at_full_speed(monkeypatch)
-
-
-@pytest.fixture
-async def teams() -> AsyncIterator[FakeTeams]:
-    async with FakeTeams() as teams:
-        yield teams
-        assert teams.leaks == []
-
-
-@pytest.fixture
-async def bot(teams: FakeTeams, store: Store) -> AsyncIterator[TeamsBot]:
-    async with TeamsBot(teams, store) as bot:
-        yield bot
 
 
 @pytest.fixture

@@ -34,12 +34,6 @@ def soon(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-async def bot(teams: FakeTeams, store: Store) -> AsyncIterator[TeamsBot]:
-    async with TeamsBot(teams, store) as bot:
-        yield bot
-
-
-@pytest.fixture
 def ada(teams: FakeTeams) -> Person:
     return teams.person("Ada")
 

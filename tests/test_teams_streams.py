@@ -35,12 +35,6 @@ async def teams() -> AsyncIterator[FakeTeams]:
 
 
 @pytest.fixture
-async def bot(teams: FakeTeams, store: Store) -> AsyncIterator[TeamsBot]:
-    async with TeamsBot(teams, store) as bot:
-        yield bot
-
-
-@pytest.fixture
 def ada(teams: FakeTeams) -> Person:
     return teams.person("Ada")
 

@@ -1,7 +1,6 @@
 """Buttons in Teams by their words: in the language of who asked, written instead of pressed, and after a restart."""
 
 import asyncio
-from collections.abc import AsyncIterator
 
 import pytest
 
@@ -17,13 +16,6 @@ AGAIN = (Button("regenerate", "Regenerate"), Button("good", "👍"), Button("bad
 @pytest.fixture(autouse=True)
 def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
     at_full_speed(monkeypatch)
-
-
-@pytest.fixture
-async def teams() -> AsyncIterator[FakeTeams]:
-    async with FakeTeams() as teams:
-        yield teams
-        assert teams.leaks == []
 
 
 @pytest.fixture

@@ -22,7 +22,6 @@ __all__ = ["Discord"]
 
 log = structlog.get_logger(__name__)
 
-PATIENCE = 60.0  # seconds for which it is waited that Discord is joined
 PACE = 1.2  # seconds between two steps: Discord allows five edits in five seconds in a channel, and one is kept
 PORTAL = "https://discord.com/developers/applications"
 
@@ -92,7 +91,7 @@ class Discord(Adapter):
         await self._connection.run(host)
 
     async def ready(self, channel: Channel, step: Step, answers: str) -> bool:
-        await self._desk.tokens.known(PATIENCE)
+        await self._desk.tokens.known()
         pace, opened = self._desk.pace, self._desk.tokens.answering(answers)
         if opened is not None and self._desk.tokens.alive(opened) and (opened.first or opened.alone):
             # Discord counts apart what goes through the token, and shows by itself that the bot is thinking.

@@ -14,7 +14,7 @@ import structlog
 
 from bot.adapter import Gone, PostFailed
 from bot.adapters.discord import showing, through, voice
-from bot.adapters.discord.connection import PATIENCE, Connection
+from bot.adapters.discord.connection import Connection
 from bot.adapters.discord.desk import Desk
 from bot.adapters.discord.tokens import Opened
 from bot.markup import length
@@ -59,7 +59,7 @@ class Answering:
         return message_id
 
     async def _know(self) -> None:
-        if not await self._tokens.known(PATIENCE):
+        if not await self._tokens.known():
             raise PostFailed("Discord has not been joined yet")
 
     async def _post(self, channel: Channel, reply: Reply, answers: str, nonce: str) -> str:

@@ -21,7 +21,7 @@ from bot.adapters.discord.starts import Starts, TooSoon
 from bot.adapters.discord.traffic import Traffic
 from bot.messages import Channel
 
-__all__ = ["PATIENCE", "Connection"]
+__all__ = ["Connection"]
 
 log = structlog.get_logger(__name__)
 

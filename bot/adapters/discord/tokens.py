@@ -14,6 +14,7 @@ from bot.adapters.discord.notes import Notes
 
 __all__ = ["LIFETIME", "Opened", "Tokens"]
 
+_PATIENCE = 60.0  # seconds that it is waited for Discord to be joined
 LIFETIME = 14 * 60.0  # seconds; Discord's own measure is fifteen minutes
 _NOTES = 20  # minutes that have a note
 
@@ -67,13 +68,13 @@ class Tokens:
                 self._take(opened)
         self._loaded.set()
 
-    async def known(self, patience: float) -> bool:
-        """Wait until it is known what an earlier process was asked, for so many seconds at most; whether it is.
+    async def known(self) -> bool:
+        """Wait until it is known what an earlier process was asked, a minute at most; whether it is.
 
         Who does not wait would show in a channel what was to be shown to one person alone.
         """
         try:
-            async with asyncio.timeout(patience):
+            async with asyncio.timeout(_PATIENCE):
                 await self._loaded.wait()
         except TimeoutError:
             return False

@@ -4,10 +4,11 @@ import asyncio
 import time
 from collections import OrderedDict
 from dataclasses import asdict, dataclass, fields, replace
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal
 
 import structlog
 
+from bot.adapters.teams.newest import keep
 from bot.adapters.teams.own import NEW_POST, OWN, TeamsSettings
 from bot.messages import Channel
 from bot.policy import valid
@@ -22,7 +23,6 @@ log = structlog.get_logger(__name__)
 _KEPT = 2000
 _LONG = 400.0  # days without a word after which a conversation is forgotten
 _NOTED_AGAIN = 30  # days after which it is noted again that there was a word
-_T = TypeVar("_T")
 _MOST_NOTES = 5000
 _KINDS: dict[str, Literal["direct", "channel", "group"]] = {"channel": "channel", "groupChat": "group"}
 
@@ -75,7 +75,7 @@ class Addresses:
                 if noted is None:
                     return None
                 known = _read(noted), int(noted.get("day", 0))
-                _keep(self._known, name, known)
+                keep(self._known, name, known, _KEPT)
         self._known.move_to_end(name)
         return known[0]
 
@@ -132,7 +132,7 @@ class Addresses:
         if known != there or not _is_fresh(day):
             days = _LONG if there else self._days
             await self._store.note("teams", name, {"in": there}, days=days, tenant=tenant)
-            _keep(self._teams, name, (there, _today()))
+            keep(self._teams, name, (there, _today()), _KEPT)
 
     async def apart(self, channel: Channel) -> bool:
         """Whether answers in this thread are to be posts of their own in the channel around it."""
@@ -153,13 +153,13 @@ class Addresses:
             moved = await self._store.noted("teams", name) is not None
             if moved:
                 await self._note_moves(channel)  # it is of use: keep it for longer
-            _keep(self._moved, name, (moved, _today()))
+            keep(self._moved, name, (moved, _today()), _KEPT)
         return moved
 
     async def _note_moves(self, channel: Channel) -> None:
         place: dict[str, Any] = {"days": _LONG, "tenant": channel.tenant, "channel": channel.settings_id}
         await self._store.note("teams", _moves(channel), {"moved": True}, **place)
-        _keep(self._moved, _moves(channel), (True, _today()))
+        keep(self._moved, _moves(channel), (True, _today()), _KEPT)
 
     async def moved(self, channel: Channel, message_id: str) -> None:
         """An answer from this thread was shown as a post of its own in the channel around it."""
@@ -200,18 +200,10 @@ class Addresses:
         await self._store.note(
             "teams", name, asdict(address) | {"day": today}, days=days, tenant=channel.tenant, channel=channel.id
         )
-        _keep(self._known, name, (address, today))
+        keep(self._known, name, (address, today), _KEPT)
 
     def _is_fresh(self, channel: Channel) -> bool:
         return _is_fresh(self._known[_name(channel)][1])
-
-
-def _keep(known: OrderedDict[str, _T], name: str, value: _T) -> None:
-    """Remember this, and forget what was of use longest ago."""
-    known[name] = value
-    known.move_to_end(name)
-    while len(known) > _KEPT:
-        known.popitem(last=False)
 
 
 def _today() -> int:

@@ -13,6 +13,7 @@ import structlog
 
 from bot.adapters.teams.hosts import Hosts
 from bot.adapters.teams.keys import Keys, KeysUnavailable
+from bot.adapters.teams.newest import keep
 from bot.budget import Seldom
 
 __all__ = ["Gate", "Pass", "Turned", "cloud_root"]
@@ -109,9 +110,7 @@ class Gate:
         except (jwt.PyJWTError, ValueError, TypeError, OverflowError, RecursionError):
             raise Turned(401, "Unauthorized", "The token is not valid here.") from None
         shown = Pass(claims, key.endorsements)
-        self._known[token] = _Known(shown, kid, key, until)
-        while len(self._known) > _KEPT:
-            self._known.popitem(last=False)
+        keep(self._known, token, _Known(shown, kid, key, until), _KEPT)
         return shown
 
     async def _is_still_good(self, known: "_Known") -> bool:

@@ -20,6 +20,7 @@ from yarl import URL
 
 from bot.adapters.teams.bearer import Bearer, SignInFailed
 from bot.adapters.teams.hosts import SHAREPOINT, parse
+from bot.adapters.teams.newest import keep
 from bot.adapters.teams.wire import Wire, read_limited
 
 __all__ = ["TROUBLE", "Absent", "Denied", "Graph", "Json", "Member", "graph_root", "moment"]
@@ -158,9 +159,7 @@ class Graph:
         except TROUBLE as error:
             log.warning("the members of a place could not be read", error=type(error).__name__)
             return None  # the next one asks again
-        self._known[tenant, place, person] = (self._clock() + seconds, member)
-        while len(self._known) > _KEPT:
-            self._known.popitem(last=False)
+        keep(self._known, (tenant, place, person), (self._clock() + seconds, member), _KEPT)
         return member
 
     async def _look_up(self, tenant: str, place: str, person: str, patience: float) -> Member:

@@ -18,6 +18,7 @@ from bot.adapters.teams.cards import CARD, card_of, dialog, words
 from bot.adapters.teams.consent import Consents
 from bot.adapters.teams.events import channel_of, person_of, tenant_of, when
 from bot.adapters.teams.menus import Menus
+from bot.adapters.teams.newest import keep
 from bot.adapters.teams.presses import Presses, press_of, sign_of
 from bot.adapters.teams.settings import SettingsDialog
 from bot.messages import Channel, Press
@@ -90,9 +91,7 @@ class Invokes:
             log.info("teams invoke", name=activity.name)
             given = asyncio.create_task(_done(work(host, activity, value, address)), name="teams invoke")
             if mark:
-                self._given[mark] = given
-            while len(self._given) > _REMEMBERED:
-                self._given.popitem(last=False)
+                keep(self._given, mark, given, _REMEMBERED)
         try:
             return InvokeResponse(status=200, body=await asyncio.shield(given))
         except BaseException:

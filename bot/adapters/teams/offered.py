@@ -5,9 +5,10 @@ What is newest is in memory; after a restart it is read from what the core keeps
 
 from collections import OrderedDict
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from bot.adapters.teams.addresses import Addresses
+from bot.adapters.teams.newest import keep
 from bot.messages import Button, Channel, Message, Reply
 from bot.translations import translate
 from bot.turns import unpacked
@@ -25,9 +26,6 @@ _Key = tuple[str, str, str]
 _Newest = tuple[str, tuple[Button, ...], str]  # the message, its buttons, the language of who asked
 _NONE: _Newest = ("", (), "")
 
-K = TypeVar("K")
-V = TypeVar("V")
-
 
 class Offered:
     """Remembers who asked in which language, and which buttons stand below the newest answer of a conversation."""
@@ -40,13 +38,13 @@ class Offered:
 
     def asked(self, channel: Channel, message_id: str, locale: str) -> None:
         """Somebody asks in this language; the answer goes below this message."""
-        _put(self._locales, (channel.id, message_id), locale)
+        keep(self._locales, (channel.id, message_id), locale, _REMEMBERED)
 
     def answered(self, channel: Channel, question: str, message_id: str) -> None:
         """The answer to what was asked with the message `question` is this one."""
         locale = self._locales.get((channel.id, question))
         if locale is not None:
-            _put(self._locales, (channel.id, message_id), locale)
+            keep(self._locales, (channel.id, message_id), locale, _REMEMBERED)
 
     async def locale(self, channel: Channel, message_id: str) -> str:
         """The language of whoever asked for this answer."""
@@ -56,7 +54,7 @@ class Offered:
             if not known:
                 address = await self._addresses.find(channel)
                 known = address.locale if address is not None else ""
-            _put(self._locales, (channel.id, message_id), known)
+            keep(self._locales, (channel.id, message_id), known, _REMEMBERED)
         return known
 
     async def buttons(self, channel: Channel, message_id: str) -> tuple[Button, ...]:
@@ -72,12 +70,12 @@ class Offered:
         """This is what the answer shows now."""
         if reply.buttons or not reply.running:
             locale = await self.locale(channel, message_id) if reply.buttons else ""
-            _put(self._newest, channel.key, (message_id, reply.buttons, locale))
+            keep(self._newest, channel.key, (message_id, reply.buttons, locale), _REMEMBERED)
 
     def gone(self, channel: Channel, message_id: str) -> None:
         """This answer is no longer there."""
         if self._newest.get(channel.key, _NONE)[0] == message_id:
-            _put(self._newest, channel.key, (message_id, (), ""))
+            keep(self._newest, channel.key, (message_id, (), ""), _REMEMBERED)
 
     async def named(self, message: Message, channel: Channel) -> tuple[str, str] | None:
         """The (message id, action) of the button that a message names: below the answer it quotes, or the newest one.
@@ -112,7 +110,7 @@ class Offered:
             found = self._newest.get(channel.key)  # what was shown meanwhile is newer
             if found is None:
                 found = read
-                _put(self._newest, channel.key, found)
+                keep(self._newest, channel.key, found, _REMEMBERED)
         return found
 
     async def _read(self, channel: Channel) -> _Newest:
@@ -133,10 +131,3 @@ def _locale(given: "Given | None") -> str:
 
 def _buttons(given: "Given | None") -> tuple[Button, ...]:
     return tuple(Button(**each) for each in given.buttons) if given is not None else ()
-
-
-def _put(kept: "OrderedDict[K, V]", key: K, value: V) -> None:
-    kept[key] = value
-    kept.move_to_end(key)
-    while len(kept) > _REMEMBERED:
-        kept.popitem(last=False)

@@ -10,6 +10,7 @@ import structlog
 
 from bot.adapters.teams.addresses import Address
 from bot.adapters.teams.connector import Connector, Unsent
+from bot.adapters.teams.newest import keep
 from bot.messages import Channel
 
 __all__ = ["Place", "Places"]
@@ -65,9 +66,7 @@ class Places:
     def learn(self, team_id: str, group: str) -> None:
         """This is the Entra id of a team."""
         if team_id and group and self._teams.get(team_id) != group:
-            self._teams[team_id] = group
-            while len(self._teams) > _KEPT:
-                self._teams.popitem(last=False)
+            keep(self._teams, team_id, group, _KEPT)
 
     async def ask(self, service_url: str, team_id: str) -> str:
         """The Entra id of a team by the word of Teams; empty when it does not say so in time."""

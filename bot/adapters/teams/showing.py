@@ -16,6 +16,7 @@ from bot.adapters.teams.connector import Refused, Unsent
 from bot.adapters.teams.entities import label
 from bot.adapters.teams.files import Files
 from bot.adapters.teams.markdown import shown, wide_tables
+from bot.adapters.teams.newest import keep
 from bot.adapters.teams.offered import Offered
 from bot.adapters.teams.sending import PATIENCE, PATIENCE_RUNNING, Doubtful, Sending, written
 from bot.adapters.teams.stops import Stops
@@ -75,8 +76,8 @@ class Showing:
             address = replace(address, conversation=channel.parent)
         if message_id is None:
             message_id = await self._first(channel, address, reply, "" if apart else answers, nonce)
-            _note(self._posted, attempt, message_id)  # what follows may fail, and this is asked for again
-            _note(self._fresh, (channel.id, message_id), None)
+            keep(self._posted, attempt, message_id, _REMEMBERED)  # what follows may fail, and this is asked for again
+            keep(self._fresh, (channel.id, message_id), None, _REMEMBERED)
             self._offered.answered(channel, answers, message_id)
         if apart:
             await self._addresses.moved(channel, message_id)
@@ -131,10 +132,10 @@ class Showing:
             else:
                 message_id = await self._begin(channel, address, reply, answers)
         except Doubtful:
-            _note(self._doubts, attempt, doubts + 1)
+            keep(self._doubts, attempt, doubts + 1, _REMEMBERED)
             raise
         if whole:
-            _note(self._bare, attempt, True)
+            keep(self._bare, attempt, True, _REMEMBERED)
         if not message_id:
             log.warning("teams gave no name to a message")
         return message_id or f"{_UNNAMED}{nonce}"
@@ -149,7 +150,7 @@ class Showing:
             if not other:  # nothing has a name here, so nothing can be changed
                 with contextlib.suppress(Doubtful):  # it may have been shown, and twice would be worse
                     await self._text(channel, address, reply)
-                _note(self._said, (channel.id, message_id), reply.text)
+                keep(self._said, (channel.id, message_id), reply.text, _REMEMBERED)
                 return
             self._streams.rename(address, message_id, other)
         await self._change(channel, address, message_id, reply)
@@ -348,7 +349,7 @@ class Showing:
             except Unsent as error:
                 raise await self._sending.failure(error, channel, new=not message_id) from None
             if room:
-                _note(self._rooms, (channel.id, message_id), room)
+                keep(self._rooms, (channel.id, message_id), room, _REMEMBERED)
             return message_id
 
     def _message(self, reply: Reply, room: int = 0) -> Activity:
@@ -372,13 +373,6 @@ class Showing:
         for activity in more:
             activity.entities = [label("", self._sensitivity)]
         return more
-
-
-def _note(among: "OrderedDict[tuple[str, str], Any]", attempt: tuple[str, str], value: object) -> None:
-    """Remember this of an attempt or a message, and forget the oldest ones."""
-    among[attempt] = value
-    while len(among) > _REMEMBERED:
-        among.popitem(last=False)
 
 
 def _is_odd(refused: Refused) -> bool:

@@ -18,6 +18,7 @@ from bot.adapters.teams.addresses import Address
 from bot.adapters.teams.connector import Refused, Unsent
 from bot.adapters.teams.entities import stream
 from bot.adapters.teams.markdown import shown
+from bot.adapters.teams.newest import keep
 from bot.adapters.teams.sending import PATIENCE, PATIENCE_RUNNING, Sending
 from bot.messages import Channel, Reply
 
@@ -82,9 +83,7 @@ class Streams:
             log.info("teams does not stream here", reason=str(error))
             return None
         if message_id:
-            self._running[channel.id, message_id] = _Stream(self._clock(), said=text, sign=sign)
-            while len(self._running) > _KEPT:
-                self._running.popitem(last=False)
+            keep(self._running, (channel.id, message_id), _Stream(self._clock(), said=text, sign=sign), _KEPT)
         return message_id
 
     async def grow(self, channel: Channel, address: Address, message_id: str, reply: Reply) -> bool:
@@ -146,9 +145,7 @@ class Streams:
     def rename(self, address: Address, message_id: str, other: str) -> None:
         """From now on this message is changed by another id."""
         if other and other != message_id:
-            self._others[address.conversation, message_id] = other
-            while len(self._others) > _KEPT:
-                self._others.popitem(last=False)
+            keep(self._others, (address.conversation, message_id), other, _KEPT)
 
     def really(self, address: Address, message_id: str) -> str:
         """The id by which a message is changed, should the end of a stream have another one than its beginning."""
